@@ -1,0 +1,210 @@
+"""Settings of the site. Everything an operator may change comes from the environment; ``.env.example`` documents each variable.
+
+Two profiles: ``production`` (the default) demands its secrets and serves https only; ``local`` makes its own secrets in ``var/`` and serves
+http to this machine.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF
+
+from council_site import keys
+from council_site.databases import database
+from council_site.env import Env
+from council_site.logs import logging_config
+from council_site.redis import cache, channel_layer
+from council_site.sqlite import use_safe_sqlite
+
+use_safe_sqlite()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+ENV = Env.load(BASE_DIR)
+
+SITE_PROFILE = ENV.choice("SITE_PROFILE", "production", among={"production", "local"})
+LOCAL = SITE_PROFILE == "local"
+DEBUG = ENV.boolean("DEBUG", False)
+SECRET_KEY = keys.secret_key(ENV, VAR_DIR if LOCAL else None)
+# The newest key first: it encrypts, the older ones still decrypt.
+FIELD_ENCRYPTION_KEYS = keys.field_encryption_keys(ENV, VAR_DIR if LOCAL else None)
+ALLOWED_HOSTS = ENV.items("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])
+CSRF_TRUSTED_ORIGINS = ENV.items("CSRF_TRUSTED_ORIGINS")
+# How many proxies in front of the site may add to X-Forwarded-For and say X-Forwarded-Proto; 0 trusts nobody.
+TRUSTED_PROXY_COUNT = ENV.integer("TRUSTED_PROXY_COUNT", 0, least=0, most=10)
+SIGNUP_ENABLED = ENV.boolean("SIGNUP_ENABLED", False)
+
+ROOT_URLCONF = "council_site.urls"
+ASGI_APPLICATION = "council_site.asgi.application"
+WSGI_APPLICATION = "council_site.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "councils.User"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "councils",
+    "analytics",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "council_site.middleware.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+
+DATABASES = {"default": database(ENV.text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'council.sqlite3'}"))}
+REDIS_URL = ENV.text("REDIS_URL")
+REDIS_CACHE_URL = ENV.text("REDIS_CACHE_URL", REDIS_URL)
+CACHES = {"default": cache(REDIS_CACHE_URL)}
+CHANNEL_LAYERS = {"default": channel_layer(REDIS_URL)}
+VAR_DIR.mkdir(exist_ok=True)
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if LOCAL
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = LOCAL
+
+HTTPS = not LOCAL
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = ENV.integer("SECURE_HSTS_SECONDS", 31_536_000 if HTTPS else 0, least=0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_REFERRER_POLICY = "same-origin"
+# The probes of a load balancer speak http from inside.
+SECURE_REDIRECT_EXEMPT = [r"^health$", r"^healthz$"]
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SAMESITE = "Lax"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        # 'self' covers the page's own sockets too (CSP level 3).
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+    }
+}
+
+RUN_ENGINE = ENV.choice("RUN_ENGINE", "embedded", among={"embedded", "celery"})
+RUN_LEASE_TTL_S = ENV.number("RUN_LEASE_TTL_S", 10.0, least=1)
+RUN_HEARTBEAT_S = ENV.number("RUN_HEARTBEAT_S", 2.0, least=0.1)
+RUN_DEADLINE_S = ENV.number("RUN_DEADLINE_S", 900.0, least=1)
+QUESTION_MAX_CHARS = ENV.integer("QUESTION_MAX_CHARS", 200_000, least=1)
+MIN_COUNCIL_MODELS = ENV.integer("MIN_COUNCIL_MODELS", 3, least=1)
+DEFAULT_VOTING_SYSTEM = ENV.choice("DEFAULT_VOTING_SYSTEM", "ranked_choice", among={"ranked_choice", "weighted", "consensus"})
+ENABLE_PEER_REVIEW = ENV.boolean("ENABLE_PEER_REVIEW", True)
+PEER_REVIEW_ANONYMOUS = ENV.boolean("PEER_REVIEW_ANONYMOUS", True)
+
+GENERATION_TIMEOUT = ENV.number("GENERATION_TIMEOUT", 120.0, least=1)
+LLM_FIRST_TOKEN_TIMEOUT = ENV.number("LLM_FIRST_TOKEN_TIMEOUT", 60.0, least=1)
+LLM_RESPONSE_TIMEOUT = ENV.number("LLM_RESPONSE_TIMEOUT", 30.0, least=1)
+LLM_RETRY_MAX_ATTEMPTS = ENV.integer("LLM_RETRY_MAX_ATTEMPTS", 3, least=0, most=10)
+LLM_RETRY_BASE_DELAY = ENV.number("LLM_RETRY_BASE_DELAY", 1.0, least=0)
+LLM_RETRY_MAX_DELAY = ENV.number("LLM_RETRY_MAX_DELAY", 8.0, least=0)
+LLM_MAX_RESPONSE_SIZE = ENV.integer("LLM_MAX_RESPONSE_SIZE", 50_000, least=1)
+# Providers on private addresses that may be called, as host:port.
+PRIVATE_PROVIDER_HOSTS = ENV.items("PRIVATE_PROVIDER_HOSTS")
+
+# What the first start builds a council from; the database owns providers afterwards.
+OPENROUTER_API_KEY = ENV.secret("OPENROUTER_API_KEY")
+OPENAI_API_KEY = ENV.secret("OPENAI_API_KEY")
+ANTHROPIC_API_KEY = ENV.secret("ANTHROPIC_API_KEY")
+OLLAMA_BASE_URL = ENV.text("OLLAMA_BASE_URL")
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "LLM Council",
+    "DESCRIPTION": "Ask a council of language models, follow its deliberation, read the record.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+LOG_LEVEL = ENV.choice("LOG_LEVEL", "INFO", among={"DEBUG", "INFO", "WARNING", "ERROR"})
+LOGGING = logging_config(level=LOG_LEVEL, structured=not LOCAL)

@@ -1,0 +1,9 @@
+"""The product's Django app."""
+
+from django.apps import AppConfig
+
+
+class CouncilsConfig(AppConfig):
+    name = "councils"
+    verbose_name = "Councils"
+    default_auto_field = "django.db.models.BigAutoField"
