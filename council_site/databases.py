@@ -9,13 +9,13 @@ from council_site.env import EnvError
 # WAL lets readers work beside the writer; FULL means a commit is on the disk when it returns; mapped memory would hide I/O errors.
 SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA mmap_size=0;"
 SQLITE_BUSY_TIMEOUT_S = 20
-SQLITE_OPTIONS = {
+SQLITE_OPTIONS: dict[str, Any] = {
     # A transaction that begins as a reader and then writes fails at once when another has written: begin as a writer.
     "transaction_mode": "IMMEDIATE",
     "timeout": SQLITE_BUSY_TIMEOUT_S,
     "init_command": SQLITE_PRAGMAS,
 }
-POSTGRES_OPTIONS = {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}
+POSTGRES_OPTIONS: dict[str, Any] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}
 ENGINES = {
     "django.db.backends.sqlite3": SQLITE_OPTIONS,
     "django.db.backends.postgresql": POSTGRES_OPTIONS,
