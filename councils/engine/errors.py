@@ -21,6 +21,8 @@ The docstring of a class is the message that people read. ``detail`` holds what 
 
 from typing import ClassVar
 
+from councils.engine.types import Usage
+
 DETAIL_LIMIT = 500
 
 
@@ -53,6 +55,8 @@ class ProviderError(CouncilError):
     retryable: ClassVar[bool] = False
     # Whether another model may be asked instead: the fault lies with this model or provider, not with us.
     fallback: ClassVar[bool] = True
+    # What the failed call consumed, where the provider told (an empty answer and a refusal are paid like any other).
+    usage: Usage | None = None
 
 
 class ConnectFailed(ProviderError):

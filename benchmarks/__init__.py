@@ -1,0 +1,1 @@
+"""Measurements, and the fake provider they are made against."""

@@ -1,0 +1,60 @@
+"""Where a provider lives and how it is addressed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+# Shorter keys are placeholders ("ollama", "none"): hiding them would only mutilate answers.
+SECRET_MIN_CHARS = 8
+
+
+class EndpointKind(StrEnum):
+    OPENAI = "openai"
+    OLLAMA = "ollama"
+    ANTHROPIC = "anthropic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One address that serves models.
+
+    ``base_url`` is what the provider's own documentation calls so (``https://api.openai.com/v1``, ``http://ollama:11434``,
+    ``https://api.anthropic.com``). ``headers`` are sent with every request, after ours, so they may replace them.
+
+    ``extra`` is merged into every request body, over our own fields; a value of ``None`` removes a field that a server does not know
+    (``{"temperature": None}``). Two names are options of ours and never sent: ``max_tokens_field`` names the field for the token
+    limit (``max_completion_tokens`` for OpenAI's reasoning models), ``api_version`` is Anthropic's version header.
+    """
+
+    base_url: str
+    kind: EndpointKind = EndpointKind.OPENAI
+    api_key: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def url(self, path: str, *, drop: str = "") -> str:
+        """The address of ``path`` under the base, whether or not people wrote the prefix ``drop`` that the path brings along."""
+        return self.base_url.rstrip("/").removesuffix(drop).rstrip("/") + path
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must appear in no error, log or answer: the key, and every header value that could hold one, longest first."""
+        tokens = {word for value in self.headers.values() for word in value.split()} | {self.api_key.strip()}
+        return tuple(sorted((token for token in tokens if len(token) >= SECRET_MIN_CHARS), key=len, reverse=True))
+
+
+OWN_OPTIONS = frozenset({"max_tokens_field", "api_version"})
+
+
+def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """``body`` with the endpoint's ``extra`` over it; nested objects are merged one level deep (Ollama's ``options``)."""
+    for name, value in extra.items():
+        if name in OWN_OPTIONS:
+            continue
+        if value is None:
+            body.pop(name, None)
+        elif isinstance(value, Mapping) and isinstance(body.get(name), dict):
+            body[name] = {**body[name], **value}
+        else:
+            body[name] = value
+    return body
