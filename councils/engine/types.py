@@ -255,24 +255,6 @@ class StepStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepState:
-    """What is known of one step, as ``next_actions`` sees it.
-
-    ``key`` is ``opinion:agent_3``, ``review:agent_1``, ``tally`` or ``synthesis`` (second-round keys end in ``:2``).
-    ``text`` is the opinion or the synthesis, ``ballot`` the counted vote of a review. ``elapsed_s`` is the time the step has been running in
-    this owner's hands, ``latency_s`` what a finished one took.
-    """
-
-    key: str
-    status: StepStatus
-    text: str = ""
-    ballot: Ballot | None = None
-    error_kind: str = ""
-    latency_s: float | None = None
-    elapsed_s: float = 0.0
-
-
 class RunStatus(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"

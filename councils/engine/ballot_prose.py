@@ -1,0 +1,90 @@
+"""Ballots in prose: ``T7K: 8/10`` lines, ``T7K > C4N`` chains, a numbered list after the last ranking header.
+
+The order in which answers are mentioned is no vote.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
+
+from councils.engine.readings import Names, Reading, Unreadable, agree_or_conflict, by_score, check_labels, read_score
+
+# A header stands alone on its line; "I'll end with FINAL RANKING: as asked" is not one.
+_HEADER = re.compile(
+    r"^[\W_]*(?:(?:my|the|final|overall)\s+)*"
+    r"(?:rankings?|clasificaci[oó]n|classement|classifica|classificação|rangliste|rangfolge|ranglijst)"
+    r"(?:\s+(?:final|finale|order))?[\W_]*$",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"^[\s>*_]*(\d{1,3})[.):]\s*(.+)$")
+_OF_TEN = r"(?:/|out of)\s*10"
+
+
+def read_prose(text: str, names: Names) -> list[Reading]:
+    """All complete votes written in prose; ``Unreadable`` if there is the beginning of one but no complete one."""
+    readings: list[Reading] = []
+    problems: list[Unreadable] = []
+    for read in (_scores, _chains, _numbered):
+        try:
+            readings.extend(read(text, names))
+        except Unreadable as problem:
+            problems.append(problem)
+    if problems and not readings:
+        raise problems[-1]
+    return _with_scores(readings)
+
+
+def _with_scores(readings: list[Reading]) -> list[Reading]:
+    """An order that fits the scores given beside it is one vote, not two."""
+    scored = next((reading for reading in readings if reading.scores), None)
+    orders = [reading for reading in readings if not reading.scores]
+    return [agree_or_conflict(order, scored) for order in orders] if scored and orders else readings
+
+
+def _scores(text: str, names: Names) -> Iterator[Reading]:
+    label, number = rf"(?:[^\W\d_]+\s+)?(?P<label>{names.pattern})", r"(?P<score>\d{1,3}(?:\.\d+)?)"
+    line = re.compile(rf"^[\W_]*{label}[\W_]*[:=–—-][\W_]*(?:score\W*)?{number}\s*(?:{_OF_TEN}\b.*|[\W_]*)$", re.IGNORECASE | re.MULTILINE)
+    found = list(line.finditer(text))
+    if found:
+        labels = check_labels([match["label"] for match in found], names)
+        scores = {label: read_score(match["score"], label) for label, match in zip(labels, found, strict=True)}
+        yield replace(by_score(scores, {}, coerced=True), source="\n".join(match[0].strip() for match in found))
+
+
+def _chains(text: str, names: Names) -> Iterator[Reading]:
+    label = rf"(?:[^\W\d_]+\s+)?[*_`\[(]*(?:{names.pattern})[*_`\])]*"
+    chain = re.compile(rf"(?<!\w){label}(?:\s*[>=≻]\s*{label})+(?!\w)", re.IGNORECASE)
+    for match in chain.finditer(text):
+        tiers = [tier.split("=") for tier in re.split("[>≻]", match[0])]
+        labels = iter(check_labels([name for tier in tiers for name in tier], names))
+        yield Reading(tuple(tuple(next(labels) for _ in tier) for tier in tiers), {}, {}, coerced=True, source=match[0])
+
+
+def _numbered(text: str, names: Names) -> Iterator[Reading]:
+    lines = text.splitlines()
+    headers = [number for number, line in enumerate(lines) if _HEADER.match(line)]
+    items = list(_items(lines[headers[-1] + 1 :])) if headers else []
+    if not items:
+        return
+    start = re.compile(rf"^[\W_]*(?:[^\W\d_]+\s+)?[\W_]*({names.pattern})(?!\w)", re.IGNORECASE)
+    labels = check_labels([match[1] if (match := start.match(rest)) else rest for _, rest in items], names)
+    numbers = [number for number, _ in items]
+    # "1. 1. 1." is how some write lists in Markdown: the numbers then say nothing.
+    if numbers != sorted(numbers) or numbers[0] != 1 or numbers[-1] == 1 < len(numbers):
+        raise Unreadable("bad_order", "The numbers of the list give no order.")
+    tiers = groupby(zip(numbers, labels, strict=True), key=itemgetter(0))
+    yield Reading(tuple(tuple(label for _, label in tier) for _, tier in tiers), {}, {}, True, "\n".join(rest for _, rest in items))
+
+
+def _items(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """The first list after the header; blank lines may stand in it, other text ends it."""
+    begun = False
+    for line in lines:
+        item = _ITEM.match(line)
+        if item:
+            begun = True
+            yield int(item[1]), item[2]
+        elif begun and line.strip() and not line.startswith((" ", "\t")):
+            return

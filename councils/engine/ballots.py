@@ -1,0 +1,128 @@
+"""From a reviewer's reply to a ballot, by a ladder that never guesses.
+
+Strict JSON → the last JSON value in the text that holds a vote → the same after ``json-repair`` → prose. Shapes are bent where the
+meaning is plain (``{"T7K": 8}``, ``"8/10"``, "Response T7K"); the rung says so. Valid is a vote that names every answer shown exactly
+once and none else. Two different votes in one reply are a conflict: which of them was the reviewer's own is not for us to guess.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from councils.engine.ballot_json import embedded_values, read_value, repaired_value, whole_value
+from councils.engine.ballot_prose import read_prose
+from councils.engine.fences import printable
+from councils.engine.readings import BallotProblem, Names, Reading, Unreadable
+from councils.engine.types import Ballot, BallotRung, Verdict
+
+__all__ = ["BallotProblem", "read_ballot", "strip_reasoning"]
+
+# A reply longer than this is read from its end, where a vote stands.
+READ_LIMIT = 256 * 1024
+
+_TAGS = "think|thinking|reasoning|thought|reflection"
+_CLOSED = re.compile(rf"<({_TAGS})>.*?</\1>", re.IGNORECASE | re.DOTALL)
+_HEADLESS = re.compile(rf"^.*</(?:{_TAGS})>", re.IGNORECASE | re.DOTALL)
+_UNCLOSED = re.compile(rf"^\s*<(?:{_TAGS})>.*$", re.IGNORECASE | re.DOTALL)
+
+Found = tuple[BallotRung, Iterable[Reading]]
+
+
+def strip_reasoning(text: str) -> str:
+    """The reply without its reasoning blocks; one that was never closed was cut while thinking, and nothing of it is left."""
+    text = _CLOSED.sub("", text)
+    return _UNCLOSED.sub("", _HEADLESS.sub("", text)).strip()
+
+
+def read_ballot(
+    text: str | None, *, labels: Mapping[str, str], reviewer: str, weight: float, quoted: Sequence[str] = ()
+) -> Ballot | BallotProblem:
+    """The ballot in a reply, or why there is none.
+
+    ``labels`` maps what the reviewer was shown to the answers; ``quoted`` are the answers' texts: a vote that stands in one of them
+    was copied, not cast. Never raises, whatever the text.
+    """
+    reply = strip_reasoning(printable(text or "")[-READ_LIMIT:])
+    if not reply:
+        return BallotProblem("empty", "The reply is empty.")
+    names, problem = Names(labels), None
+    for rung, read in _ladder(reply, names):
+        try:
+            reading = _only(list(read()), quoted)
+        except Unreadable as unreadable:
+            if unreadable.problem.kind == "conflict":
+                return unreadable.problem
+            problem = problem or unreadable.problem
+            continue
+        if reading is not None:
+            return _ballot(
+                reading, BallotRung.COERCED if reading.coerced and rung is not BallotRung.PROSE else rung, labels, reviewer, weight
+            )
+    return problem or BallotProblem("no_ballot", "There are no rankings in the reply.")
+
+
+def _ladder(reply: str, names: Names) -> Iterator[tuple[BallotRung, Callable[[], Iterable[Reading]]]]:
+    yield BallotRung.STRICT, lambda: _strict(reply, names)
+    yield BallotRung.EMBEDDED, lambda: _embedded(reply, names)
+    yield BallotRung.REPAIRED_JSON, lambda: _repaired(reply, names)
+    yield BallotRung.PROSE, lambda: read_prose(reply, names)
+
+
+def _strict(reply: str, names: Names) -> Iterator[Reading]:
+    reading = read_value(whole_value(reply), names)
+    if reading is not None:
+        yield _sourced(reading, reply)
+
+
+def _embedded(reply: str, names: Names) -> Iterator[Reading]:
+    """All valid votes in the text; the problem of the last invalid one if there is no valid one."""
+    problem, any_valid = None, False
+    for value, piece in embedded_values(reply):
+        try:
+            reading = read_value(value, names)
+        except Unreadable as unreadable:
+            problem = unreadable
+            continue
+        if reading is not None:
+            any_valid = True
+            yield _sourced(reading, piece)
+    if problem and not any_valid:
+        raise problem
+
+
+def _repaired(reply: str, names: Names) -> Iterator[Reading]:
+    value, piece = repaired_value(reply)
+    reading = read_value(value, names, scores_required=True)
+    if reading is not None:
+        yield _sourced(reading, piece)
+
+
+def _sourced(reading: Reading, piece: str) -> Reading:
+    return Reading(reading.tiers, reading.scores, reading.reasons, reading.coerced, piece)
+
+
+def _only(readings: Sequence[Reading], quoted: Sequence[str]) -> Reading | None:
+    """The one vote among these; ``Unreadable`` if the reviewer's own cannot be told."""
+    own = [reading for reading in readings if not _is_quoted(reading.source, quoted)]
+    if readings and not own:
+        raise Unreadable("quoted", "The only vote in the reply was copied from an answer.")
+    if len({reading.vote() for reading in own}) > 1:
+        raise Unreadable("conflict", "The reply holds two different votes.")
+    return own[-1] if own else None
+
+
+def _is_quoted(source: str, quoted: Sequence[str]) -> bool:
+    needle = "".join(source.split())
+    return any(needle in "".join(text.split()) for text in quoted)
+
+
+def _ballot(reading: Reading, rung: BallotRung, labels: Mapping[str, str], reviewer: str, weight: float) -> Ballot:
+    order = [label for tier in reading.tiers for label in tier]
+    return Ballot(
+        reviewer=reviewer,
+        tiers=tuple(tuple(labels[label] for label in tier) for tier in reading.tiers),
+        weight=weight,
+        verdicts=tuple(
+            Verdict(agent_id=labels[label], score=reading.scores.get(label), reasoning=reading.reasons.get(label, "")) for label in order
+        ),
+        rung=rung,
+    )
