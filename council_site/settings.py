@@ -11,7 +11,7 @@ from csp.constants import NONE, SELF
 
 from council_site import keys
 from council_site.databases import database
-from council_site.env import Env
+from council_site.env import Env, EnvError, host_and_port
 from council_site.logs import logging_config
 from council_site.redis import cache, channel_layer
 from council_site.sqlite import use_safe_sqlite
@@ -33,6 +33,11 @@ CSRF_TRUSTED_ORIGINS = ENV.items("CSRF_TRUSTED_ORIGINS")
 # How many proxies in front of the site may add to X-Forwarded-For and say X-Forwarded-Proto; 0 trusts nobody.
 TRUSTED_PROXY_COUNT = ENV.integer("TRUSTED_PROXY_COUNT", 0, least=0, most=10)
 SIGNUP_ENABLED = ENV.boolean("SIGNUP_ENABLED", False)
+BIND_ADDRESS = ENV.text("BIND_ADDRESS", "127.0.0.1")
+PORT = ENV.integer("PORT", 8000, least=1, most=65535)
+# The first user; without a password the first start makes a random one.
+ADMIN_USERNAME = ENV.text("ADMIN_USERNAME", "admin")
+ADMIN_PASSWORD = ENV.secret("ADMIN_PASSWORD")
 
 ROOT_URLCONF = "council_site.urls"
 ASGI_APPLICATION = "council_site.asgi.application"
@@ -58,7 +63,6 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "rest_framework",
-    "rest_framework.authtoken",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
@@ -67,6 +71,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "councils.api.middleware.ApiAnswersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "council_site.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -99,7 +104,12 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 
-DATABASES = {"default": database(ENV.text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'council.sqlite3'}"))}
+DATABASES = {
+    "default": database(
+        ENV.text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'council.sqlite3'}"),
+        pool_size=ENV.integer("DATABASE_POOL_SIZE", 16, least=2, most=500),
+    )
+}
 REDIS_URL = ENV.text("REDIS_URL")
 REDIS_CACHE_URL = ENV.text("REDIS_CACHE_URL", REDIS_URL)
 CACHES = {"default": cache(REDIS_CACHE_URL)}
@@ -160,10 +170,39 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
     }
 }
 
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_RESULT_BACKEND = REDIS_URL or "cache+memory://"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A running task is not sent again while it runs: prompt recovery is the work of the run's own lease, not of the broker.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 43_200,
+    "socket_connect_timeout": 2,
+    "socket_timeout": 10,
+    "socket_keepalive": True,
+}
+# A request does not wait for a broker that is down: the scan for unowned runs finds what was not sent.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_RESULT_EXPIRES = 3600
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 4
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
 RUN_ENGINE = ENV.choice("RUN_ENGINE", "embedded", among={"embedded", "celery"})
+if RUN_ENGINE == "celery" and not REDIS_URL:
+    raise EnvError("RUN_ENGINE is celery, but REDIS_URL is not set. Set it to redis://host:6379/0, or use RUN_ENGINE=embedded.")
 RUN_LEASE_TTL_S = ENV.number("RUN_LEASE_TTL_S", 10.0, least=1)
 RUN_HEARTBEAT_S = ENV.number("RUN_HEARTBEAT_S", 2.0, least=0.1)
-RUN_DEADLINE_S = ENV.number("RUN_DEADLINE_S", 900.0, least=1)
+# Below the hard limit of a Celery task, so that a run ends by its own rules.
+RUN_DEADLINE_S = ENV.number("RUN_DEADLINE_S", 540.0, least=1, most=CELERY_TASK_TIME_LIMIT - 30)
 QUESTION_MAX_CHARS = ENV.integer("QUESTION_MAX_CHARS", 200_000, least=1)
 MIN_COUNCIL_MODELS = ENV.integer("MIN_COUNCIL_MODELS", 3, least=1)
 DEFAULT_VOTING_SYSTEM = ENV.choice("DEFAULT_VOTING_SYSTEM", "ranked_choice", among={"ranked_choice", "weighted", "consensus"})
@@ -177,33 +216,46 @@ LLM_RETRY_MAX_ATTEMPTS = ENV.integer("LLM_RETRY_MAX_ATTEMPTS", 3, least=0, most=
 LLM_RETRY_BASE_DELAY = ENV.number("LLM_RETRY_BASE_DELAY", 1.0, least=0)
 LLM_RETRY_MAX_DELAY = ENV.number("LLM_RETRY_MAX_DELAY", 8.0, least=0)
 LLM_MAX_RESPONSE_SIZE = ENV.integer("LLM_MAX_RESPONSE_SIZE", 50_000, least=1)
-# Providers on private addresses that may be called, as host:port.
-PRIVATE_PROVIDER_HOSTS = ENV.items("PRIVATE_PROVIDER_HOSTS")
-
 # What the first start builds a council from; the database owns providers afterwards.
 OPENROUTER_API_KEY = ENV.secret("OPENROUTER_API_KEY")
 OPENAI_API_KEY = ENV.secret("OPENAI_API_KEY")
 ANTHROPIC_API_KEY = ENV.secret("ANTHROPIC_API_KEY")
 OLLAMA_BASE_URL = ENV.text("OLLAMA_BASE_URL")
+LOCAL_MODEL_PORT = ENV.integer("LOCAL_MODEL_PORT", 8089, least=1, most=65535)
+# Private addresses that providers may have, as host:port: those that the operator named, here or above, and no other.
+PRIVATE_PROVIDER_HOSTS = [
+    *ENV.items("PRIVATE_PROVIDER_HOSTS"),
+    *([host_and_port(OLLAMA_BASE_URL)] if OLLAMA_BASE_URL else []),
+    *([f"127.0.0.1:{LOCAL_MODEL_PORT}"] if LOCAL else []),
+]
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        # The first one names the scheme of a 401.
+        "councils.api.authentication.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["councils.api.parsers.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "councils.api.pagination.StrictPagination",
+    "DEFAULT_SCHEMA_CLASS": "councils.api.schema.EnvelopeSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "councils.api.errors.envelope_handler",
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "LLM Council",
     "DESCRIPTION": "Ask a council of language models, follow its deliberation, read the record.",
     "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "RunStatusEnum": "councils.engine.types.RunStatus",
+        "StepStatusEnum": "councils.engine.types.StepStatus",
+        "CallStatusEnum": "councils.models.ledger.CallStatus",
+    },
 }
 
 LOG_LEVEL = ENV.choice("LOG_LEVEL", "INFO", among={"DEBUG", "INFO", "WARNING", "ERROR"})

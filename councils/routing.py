@@ -1,3 +1,7 @@
-from django.urls import URLPattern
+"""The live view's address."""
 
-websocket_urlpatterns: list[URLPattern] = []
+from django.urls import path
+
+from councils.consumers import RunConsumer
+
+websocket_urlpatterns = [path("ws/", RunConsumer.as_asgi())]

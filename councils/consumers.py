@@ -1,0 +1,157 @@
+"""The live view's socket: a snapshot, then events in order, then whatever comes.
+
+The database is the truth. What the hub or the channel layer brings is only faster: an event that follows the last one is passed on as
+it is, anything else makes the consumer read the database, and it looks there every two seconds anyway.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from councils import live
+from councils.services import watching
+
+POLL_S = 2.0
+MAX_MESSAGE = 16 * 1024
+MESSAGES_PER_S = 20
+QUEUE = 256
+
+SIGN_IN_AGAIN = 4401
+TOO_MANY_MESSAGES = 4429
+TOO_BIG = 1009
+NOT_TEXT = 1003
+
+
+class RunConsumer(AsyncWebsocketConsumer):
+    """One socket, at most one run at a time. Rights are checked on every message that asks for something and at every poll."""
+
+    async def connect(self) -> None:
+        self._run_id = ""
+        self._seq = 0
+        self._marks: list[float] = []
+        self._inbox: asyncio.Queue[str] = asyncio.Queue(QUEUE)
+        self._chores: list[asyncio.Task[None]] = []
+        self._viewer = live.Viewer(asyncio.get_running_loop(), self._deliver)
+        await self.accept()
+        if not await database_sync_to_async(watching.still_signed_in)(self.scope):
+            await self.close(SIGN_IN_AGAIN)
+
+    async def disconnect(self, code: int) -> None:
+        await self._leave()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if text_data is None:
+            return await self.close(NOT_TEXT)
+        if len(text_data) > MAX_MESSAGE:
+            return await self.close(TOO_BIG)
+        if self._flooded():
+            return await self.close(TOO_MANY_MESSAGES)
+        message = _parse(text_data)
+        if message is None or message.get("type") not in {"subscribe", "ping"}:
+            return await self._complain("bad_message", "Send a JSON object with type subscribe or ping.")
+        if message["type"] == "ping":
+            return await self._say({"type": "pong"})
+        run_id, after = message.get("run"), message.get("after", 0)
+        if not isinstance(run_id, str) or not isinstance(after, int) or isinstance(after, bool) or not 0 <= after < 2**31:
+            return await self._complain("bad_message", "subscribe takes run (text) and after (a number from 0).")
+        await self._subscribe(run_id, after)
+
+    async def run_message(self, message: live.LayerMessage) -> None:
+        """From the channel layer. What this process sent has come by the shorter way already."""
+        if message["sender"] != live.PROCESS_ID:
+            self._deliver(message["text"])
+
+    async def _subscribe(self, run_id: str, after: int) -> None:
+        await self._leave()
+        # First listen, then look: what happens in between is heard twice, not lost.
+        self._run_id = run_id[:64]
+        live.hub.subscribe(self._run_id, self._viewer)
+        if self.channel_layer is not None and live.valid_run_id(self._run_id):
+            await self.channel_layer.group_add(live.group_name(self._run_id), self.channel_name)
+        snapshot = await self._look(watching.snapshot)
+        if snapshot is None:
+            return
+        self._seq = min(after, snapshot["seq"])
+        await self._say(snapshot)
+        await self._catch_up()
+        self._chores = [asyncio.create_task(self._forward()), asyncio.create_task(self._poll())]
+
+    async def _leave(self) -> None:
+        for task in self._chores:
+            task.cancel()
+        self._chores = []
+        if self._run_id:
+            live.hub.unsubscribe(self._run_id, self._viewer)
+            if self.channel_layer is not None and live.valid_run_id(self._run_id):
+                await self.channel_layer.group_discard(live.group_name(self._run_id), self.channel_name)
+            self._run_id = ""
+        while not self._inbox.empty():
+            self._inbox.get_nowait()
+
+    def _deliver(self, text: str) -> None:
+        """Called on this socket's loop. A viewer too slow to keep up loses live messages, never events: those are read again."""
+        if not self._inbox.full():
+            self._inbox.put_nowait(text)
+
+    async def _forward(self) -> None:
+        while True:
+            text = await self._inbox.get()
+            message = json.loads(text)
+            if message["type"] == "delta":
+                await self.send(text_data=text)
+                continue
+            seq = message["event"]["seq"]
+            if seq == self._seq + 1:
+                self._seq = seq
+                await self.send(text_data=text)
+            elif seq > self._seq:
+                await self._catch_up()
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Send what the database has beyond what this viewer has; end the watch when they may not see it any more."""
+        while news := await self._look(watching.news, self._seq):
+            for event in news:
+                if event["seq"] == self._seq + 1:
+                    self._seq += 1
+                    await self._say({"type": "event", "run": self._run_id, "event": event})
+
+    async def _look(self, read: Any, *args: Any) -> Any:
+        """Read something of the run in this user's name; ``None`` when they are signed out or must not see it."""
+        try:
+            return await database_sync_to_async(read)(self.scope, self._run_id, *args)
+        except watching.SignedOut:
+            await self._leave()
+            await self.close(SIGN_IN_AGAIN)
+        except watching.NotVisible:
+            await self._complain("not_found", "There is no such run.")
+            await self._leave()
+        return None
+
+    def _flooded(self) -> bool:
+        now = time.monotonic()
+        self._marks = [mark for mark in self._marks if now - mark < 1.0] + [now]
+        return len(self._marks) > MESSAGES_PER_S
+
+    async def _complain(self, code: str, message: str) -> None:
+        await self._say({"type": "error", "code": code, "message": message})
+
+    async def _say(self, message: Mapping[str, Any]) -> None:
+        await self.send(text_data=json.dumps(message))
+
+
+def _parse(text: str) -> dict[str, Any] | None:
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None

@@ -1,0 +1,116 @@
+"""Serve the site: pages, API and sockets by Daphne, the engine beside it in the same process."""
+
+import contextlib
+import errno
+import socket
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+# Daphne first: it chooses Twisted's reactor when it is imported.
+from daphne.server import Server  # isort: skip
+from daphne.endpoints import build_endpoint_description_strings
+from django.conf import settings
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.module_loading import import_string
+
+from councils.local_model import LocalModel, LocalModelError, start_local_model
+from councils.models import Provider
+from councils.runner import host
+
+LOCAL_PROVIDER = "local"
+MAX_SOCKET_MESSAGE = 64 * 1024
+"""Bytes that Daphne reads of one message; the consumer refuses what is over its own, smaller limit with a reason."""
+
+RESTART_S = 5.0
+
+
+class Command(BaseCommand):
+    help = "Serve the site and drive its runs. Ctrl-C or SIGTERM hands the runs over and stops."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: this machine only).")
+        parser.add_argument("--port", type=int, default=8000, help="Port to listen on (default: 8000).")
+        parser.add_argument("--no-engine", action="store_true", help="Serve only: other processes drive the runs.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        address, port = options["host"], options["port"]
+        _refuse_taken_port(address, port)
+        engine = settings.RUN_ENGINE == "embedded" and not options["no_engine"]
+        with contextlib.ExitStack() as stack:
+            if engine:
+                self._start_local_model(stack)
+                host.current().start()
+                stack.callback(host.current().stop)
+            _server(address, port, ready=lambda: self.stdout.write(f"Listening on http://{address}:{port} (Ctrl-C stops)")).run()
+
+    def _start_local_model(self, stack: contextlib.ExitStack) -> None:
+        """Serve the small local model if a provider of that name is in use. Without it the site still works, and says so."""
+        provider = Provider.objects.active().filter(slug=LOCAL_PROVIDER).first()
+        port = urlsplit(provider.base_url).port if provider else None
+        if port is None or _answers(port):
+            return
+        keeper = _ModelKeeper(port)
+        try:
+            keeper.start()
+        except LocalModelError as error:
+            self.stderr.write(f"{error} Councils that use the local model cannot answer.")
+            return
+        stack.callback(keeper.stop)
+
+
+class _ModelKeeper:
+    """Keeps the local model's process alive for as long as the site serves."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._model: LocalModel | None = None
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        self._model = start_local_model(self._port)
+        threading.Thread(target=self._watch, name="local-model", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._model is not None:
+            self._model.stop()
+
+    def _watch(self) -> None:
+        while self._model is not None:
+            self._model.process.wait()
+            if self._stopping.wait(RESTART_S):
+                return
+            with contextlib.suppress(LocalModelError):
+                self._model = start_local_model(self._port)
+
+
+def _server(address: str, port: int, *, ready: Any) -> Server:
+    application = import_string(settings.ASGI_APPLICATION)
+    return Server(
+        # Local profile: files of the apps are served from where they lie; elsewhere WhiteNoise serves what collectstatic gathered.
+        application=ASGIStaticFilesHandler(application) if settings.DEBUG else application,
+        endpoints=build_endpoint_description_strings(host=address, port=port),
+        websocket_max_message_size=MAX_SOCKET_MESSAGE,
+        websocket_max_frame_size=MAX_SOCKET_MESSAGE,
+        ready_callable=ready,
+        server_name="llm-council",
+    )
+
+
+def _refuse_taken_port(address: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            taken = "It is in use." if error.errno == errno.EADDRINUSE else str(error)
+            raise CommandError(f"Cannot listen on {address}:{port}. {taken} Choose another port: make run PORT={port + 1}.") from error
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,157 @@
+"""Money: every attempt at a provider, what was booked for it, and the limits."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from councils.engine.types import UsageSource
+from councils.models.base import PublicIdModel
+from councils.models.council import CouncilConfiguration
+from councils.models.provider import ModelInfo
+from councils.models.run import CouncilRun, RunStep
+from councils.models.user import User
+
+
+class CallStatus(StrEnum):
+    """The life of one attempt. ``SENDING`` is committed before the first byte leaves; all others are final.
+
+    An orphan's owner died: whether the provider answered is not known. If the owner turns up again it still books the call.
+    """
+
+    SENDING = "sending"
+    DONE = "done"
+    REFUSED = "refused"  # the provider said no before any text
+    BROKEN = "broken"  # failed after sending, or the answer was unusable
+    ORPHANED = "orphaned"
+    CANCELLED = "cancelled"
+
+
+class ModelCallQuerySet(models.QuerySet["ModelCall"]):
+    def visible_to(self, user: User) -> "ModelCallQuerySet":
+        return self.filter(run__owner=user, run__conversation__deleted_at=None)
+
+
+class ModelCall(PublicIdModel):
+    """One paid attempt. The provider sees ``public_id`` as ``X-Client-Request-Id``.
+
+    ``cost_usd`` is ``None`` while unknown. Prices are those at the time of the call, USD per 1,000 tokens.
+    """
+
+    run = models.ForeignKey(CouncilRun, on_delete=models.CASCADE, related_name="calls")
+    step = models.ForeignKey(RunStep, on_delete=models.CASCADE, related_name="calls")
+    attempt = models.PositiveSmallIntegerField()
+    epoch = models.PositiveIntegerField()
+    model = models.ForeignKey(ModelInfo, on_delete=models.SET_NULL, null=True, blank=True, related_name="calls")
+    model_name = models.CharField(max_length=200)
+    provider_name = models.CharField(max_length=100)
+    status = models.CharField(max_length=12, choices=[(s.value, s.value) for s in CallStatus], default=CallStatus.SENDING.value)
+    substituted = models.BooleanField(default=False)
+    structured_mode = models.CharField(max_length=20, blank=True)
+    reported_model = models.CharField(max_length=200, blank=True)
+    finish_reason = models.CharField(max_length=20, blank=True)
+    prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
+    completion_tokens = models.PositiveIntegerField(null=True, blank=True)
+    usage_source = models.CharField(max_length=10, choices=[(s.value, s.value) for s in UsageSource], blank=True)
+    input_price = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
+    output_price = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
+    cost_usd = models.DecimalField(max_digits=16, decimal_places=8, null=True, blank=True)
+    error_kind = models.CharField(max_length=40, blank=True)
+    error_detail = models.TextField(blank=True)
+    latency_ms = models.PositiveIntegerField(null=True, blank=True)
+    first_token_ms = models.PositiveIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ModelCallQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name = "call"
+        indexes = [
+            models.Index(fields=["-created_at"], name="call_recent"),
+            models.Index(fields=["model", "-created_at"], name="call_by_model"),
+            models.Index(fields=["status"], condition=Q(status="sending"), name="call_sending"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["step", "attempt"], name="call_attempt_unique"),
+            models.CheckConstraint(condition=Q(attempt__gte=1), name="call_attempt_from_one"),
+            models.CheckConstraint(condition=Q(cost_usd=None) | Q(cost_usd__gte=0), name="call_cost_not_negative"),
+            models.CheckConstraint(condition=Q(status__in=[s.value for s in CallStatus]), name="call_status_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.public_id} ({self.model_name})"
+
+    @property
+    def total_tokens(self) -> int | None:
+        if self.prompt_tokens is None or self.completion_tokens is None:
+            return None
+        return self.prompt_tokens + self.completion_tokens
+
+
+class EntryKind(models.TextChoices):
+    RESERVED = "reserved", "Reserved"
+    RELEASED = "released", "Released"
+    CHARGED = "charged", "Charged"
+    CORRECTED = "corrected", "Corrected"
+
+
+class LedgerEntry(models.Model):
+    """One booking, never changed. ``account`` is ``user:<id>``. An unknown amount is ``None`` and stays visible."""
+
+    call = models.ForeignKey(ModelCall, on_delete=models.CASCADE, related_name="entries")
+    account = models.CharField(max_length=64)
+    kind = models.CharField(max_length=10, choices=EntryKind.choices)
+    amount_usd = models.DecimalField(max_digits=16, decimal_places=8, null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name_plural = "ledger entries"
+        indexes = [models.Index(fields=["account", "-created_at"], name="ledger_by_account")]
+        constraints = [
+            models.UniqueConstraint(fields=["call", "account", "kind"], name="ledger_entry_unique"),
+            models.CheckConstraint(condition=Q(kind__in=EntryKind.values), name="ledger_kind_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.kind} {self.amount_usd}"
+
+
+class BudgetPeriod(models.TextChoices):
+    DAY = "day", "Day"
+    MONTH = "month", "Month"
+
+
+class AtLimit(models.TextChoices):
+    REFUSE = "refuse", "Refuse"
+    PARTIAL = "partial", "Finish with what is there"
+
+
+class Budget(models.Model):
+    """A limit in USD per day or month, for one user, one council, or everybody (neither given)."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="budgets")
+    council = models.ForeignKey(CouncilConfiguration, on_delete=models.CASCADE, null=True, blank=True, related_name="budgets")
+    period = models.CharField(max_length=10, choices=BudgetPeriod.choices, default=BudgetPeriod.MONTH)
+    limit_usd = models.DecimalField(max_digits=14, decimal_places=4, validators=[MinValueValidator(Decimal(0))])
+    at_limit = models.CharField(max_length=10, choices=AtLimit.choices, default=AtLimit.REFUSE)
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(user=None) | Q(council=None), name="budget_one_scope"),
+            models.CheckConstraint(condition=Q(limit_usd__gte=0), name="budget_not_negative"),
+            # NULLs count as different in a unique key, so each scope has its own.
+            models.UniqueConstraint(fields=["user", "period"], condition=Q(user__isnull=False), name="budget_unique_user"),
+            models.UniqueConstraint(fields=["council", "period"], condition=Q(council__isnull=False), name="budget_unique_council"),
+            models.UniqueConstraint(fields=["period"], condition=Q(user=None, council=None), name="budget_unique_global"),
+        ]
+
+    def __str__(self) -> str:
+        scope = self.user or self.council or "everybody"
+        return f"{self.limit_usd} USD per {self.period} for {scope}"

@@ -1,0 +1,178 @@
+"""The engine loop of a process: one event loop in a thread of its own, on which all its runs are driven.
+
+Daphne tells an application nothing of start and stop, and pages must stay quick while a hundred runs stream: so the engine has its own
+thread, started by the command that serves. It also looks for runs that nobody owns, so that a restart resumes them without a visitor.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+
+from councils import live
+from councils.providers import client
+from councils.runner.drive import Driver
+from councils.runner.work import RunWork, Slots
+from councils.runner.writer import Writer
+from councils.store.claims import LiveRun, Sign, claim_run, live_runs, orphan_calls_of_ended_run, stray_calls
+
+logger = logging.getLogger(__name__)
+
+SCAN_S = 1.0
+DRAFTS_S = 0.3
+STOP_S = 5.0
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A sign of life and since when it has not changed, on this process's monotonic clock."""
+
+    sign: Sign
+    since: float
+
+
+@dataclass(slots=True)
+class Watch:
+    """Tells dead owners by their heartbeat alone. No two machines' clocks are ever compared."""
+
+    ttl_s: float
+    _seen: dict[int, _Watched] = field(default_factory=dict)
+
+    def dead(self, runs: list[LiveRun], *, now: float) -> dict[int, Sign | None]:
+        """Runs that may be claimed: those that are free (``None``), and those whose owner has shown no life for the lease's time."""
+        self._seen = {run.pk: self._look(run, now) for run in runs}
+        free: dict[int, Sign | None] = {run.pk: None for run in runs if run.free}
+        return free | {run.pk: run.sign for run in runs if not run.free and now - self._seen[run.pk].since >= self.ttl_s}
+
+    def _look(self, run: LiveRun, now: float) -> _Watched:
+        seen = self._seen.get(run.pk)
+        return seen if seen is not None and seen.sign == run.sign else _Watched(run.sign, now)
+
+
+class EngineHost:
+    """The runs of this process. ``submit`` and ``nudge`` may be called from any thread, the rest lives on the loop."""
+
+    def __init__(self) -> None:
+        self.worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._drivers: dict[int, asyncio.Task[None]] = {}
+        self._driving: dict[int, Driver] = {}
+        self._strays: dict[int, float] = {}
+
+    @property
+    def running(self) -> bool:
+        return self._loop is not None
+
+    def start(self) -> None:
+        """Start the engine loop and its scan in this process. Returns when it runs; starting twice does nothing."""
+        if self._thread is not None:
+            return
+        ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main(ready)), name="council-engine", daemon=True)
+        self._thread.start()
+        ready.wait()
+
+    def stop(self) -> None:
+        """Hand all runs back and end the loop. Another process may take them at once."""
+        if self._loop is None or self._thread is None:
+            return
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._thread = self._loop = None
+
+    def submit(self, run_pk: int) -> None:
+        """Drive this run if this process has an engine; else the scan of one that has will find it."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._drive_soon, run_pk, None)
+
+    def nudge(self, run_pk: int) -> None:
+        """This run was taken from its owner: if that is us, stop now and not at the next heartbeat."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._lose, run_pk)
+
+    async def _main(self, ready: threading.Event) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._writer, self._slots = Writer(), Slots()
+        chores = [asyncio.create_task(self._scan()), asyncio.create_task(self._keep_drafts())]
+        ready.set()
+        await self._stopping.wait()
+        for task in [*chores, *self._drivers.values()]:
+            task.cancel()
+        await asyncio.wait([*chores, *self._drivers.values()], timeout=STOP_S)
+        await client.aclose()
+        self._writer.close()
+
+    def _lose(self, run_pk: int) -> None:
+        if run_pk in self._driving:
+            self._driving[run_pk].lose()
+
+    def _drive_soon(self, run_pk: int, dead: Sign | None) -> None:
+        if run_pk in self._drivers or self._stopping.is_set():
+            return
+        task = asyncio.create_task(self._drive(run_pk, dead))
+        self._drivers[run_pk] = task
+        task.add_done_callback(lambda _: self._drivers.pop(run_pk, None))
+
+    async def drive(self, run_pk: int, dead: Sign | None = None) -> None:
+        """Claim this run and drive it to its end. Returns at once when somebody else owns it."""
+        await self._drive(run_pk, dead)
+
+    async def _drive(self, run_pk: int, dead: Sign | None) -> None:
+        try:
+            claimed = await self._writer(claim_run, run_pk, worker=self.worker, dead=dead)
+            if claimed is None:
+                return
+            work = RunWork.of(claimed, self._writer, self._slots)
+            work.broadcast.events(claimed.events)
+            self._driving[run_pk] = Driver(work)
+            await self._driving[run_pk].run()
+        except Exception:  # One broken run must not take others with it. It stays unowned, is tried again, and given up after three times.
+            logger.exception("run dropped", extra={"run": run_pk})
+        finally:
+            self._driving.pop(run_pk, None)
+
+    async def _scan(self) -> None:
+        watch = Watch(settings.RUN_LEASE_TTL_S)
+        while True:
+            try:
+                runs = await self._writer(live_runs)
+                for run_pk, dead in watch.dead(runs, now=time.monotonic()).items():
+                    self._drive_soon(run_pk, dead)
+                await self._sweep(await self._writer(stray_calls))
+            except (OperationalError, InterfaceError):
+                logger.warning("the database is away; runs go on when it is back")
+            await asyncio.sleep(SCAN_S)
+
+    async def _sweep(self, strays: dict[int, list[int]]) -> None:
+        """Close calls that nobody will book any more: open since the lease's time although their run has ended."""
+        now = time.monotonic()
+        self._strays = {pk: self._strays.get(pk, now) for pks in strays.values() for pk in pks}
+        for run_pk, call_pks in strays.items():
+            old = [pk for pk in call_pks if now - self._strays[pk] >= settings.RUN_LEASE_TTL_S]
+            if old and run_pk not in self._driving:
+                await self._writer(orphan_calls_of_ended_run, run_pk, old)
+
+    async def _keep_drafts(self) -> None:
+        while True:
+            await asyncio.sleep(DRAFTS_S)
+            fresh = [driver.work.broadcast for driver in self._driving.values() if driver.work.broadcast.dirty]
+            if fresh:
+                for broadcast in fresh:
+                    broadcast.dirty = False
+                drafts = {broadcast.run_id: broadcast.drafts() for broadcast in fresh}
+                await asyncio.to_thread(live.keep_drafts, drafts)
+
+
+_host = EngineHost()
+
+
+def current() -> EngineHost:
+    """The engine of this process, running or not."""
+    return _host

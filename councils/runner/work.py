@@ -1,0 +1,101 @@
+"""One run in the hands of this process: what its calls and its driver share."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from councils.engine.ballots import ballot_from_json
+from councils.engine.deliberation import StepState
+from councils.engine.tally import TallyResult
+from councils.engine.types import ChatMessage, CouncilSpec, Stage, StepStatus
+from councils.live import Broadcast
+from councils.models import RunStep
+from councils.runner.writer import Writer
+from councils.snapshot import ModelTarget, Snapshot
+from councils.store.claims import Claimed
+from councils.store.ownership import Claim
+
+
+class Slots:
+    """How many calls may be open at a provider at once, in this process."""
+
+    def __init__(self) -> None:
+        self._semaphores: dict[tuple[int, int], asyncio.Semaphore] = {}
+
+    def of(self, target: ModelTarget) -> asyncio.Semaphore:
+        """The provider's slots. A changed limit counts for calls under the new one, those under the old one drain."""
+        key = (target.provider_id, target.max_parallel_calls)
+        return self._semaphores.setdefault(key, asyncio.Semaphore(target.max_parallel_calls))
+
+
+@dataclass(slots=True, kw_only=True)
+class RunWork:
+    """``steps`` is the engine's view, kept in step with the database: changed only after the commit that makes it true."""
+
+    claim: Claim
+    snapshot: Snapshot
+    sealed_keys: Mapping[str, str]
+    question: str
+    history: tuple[ChatMessage, ...]
+    steps: dict[str, StepState]
+    attempts: dict[str, int]
+    broadcast: Broadcast
+    writer: Writer
+    slots: Slots
+    earlier_s: float
+    claimed_at: float = field(default_factory=time.monotonic)
+    begun_at: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, claimed: Claimed, writer: Writer, slots: Slots) -> "RunWork":
+        return cls(
+            claim=claimed.claim,
+            snapshot=Snapshot.from_json(claimed.config_snapshot),
+            sealed_keys=claimed.sealed_keys,
+            question=claimed.question,
+            history=claimed.history,
+            steps={step.key: step_state(step) for step in claimed.steps},
+            attempts=dict(claimed.attempts),
+            broadcast=Broadcast(claimed.claim.public_id),
+            writer=writer,
+            slots=slots,
+            earlier_s=claimed.elapsed_ms / 1000,
+        )
+
+    @property
+    def spec(self) -> CouncilSpec:
+        return self.snapshot.spec
+
+    def elapsed_s(self) -> float:
+        """Time spent on this run by all its owners, each by its own monotonic clock."""
+        return self.earlier_s + time.monotonic() - self.claimed_at
+
+    def left_s(self) -> float:
+        """Time until the run's deadline, at least a moment."""
+        return max(self.spec.run_deadline_s - self.elapsed_s(), 0.1)
+
+    def next_attempt(self, key: str) -> int:
+        self.attempts[key] = self.attempts.get(key, 0) + 1
+        return self.attempts[key]
+
+    def policy_hosts(self, target: ModelTarget) -> frozenset[str]:
+        """Private hosts that may be contacted for this target, as ``host:port``."""
+        return frozenset(settings.PRIVATE_PROVIDER_HOSTS) | ({target.host_port} if target.allow_private_address else frozenset())
+
+
+def step_state(row: RunStep) -> StepState:
+    """The engine's view of a stored step."""
+    ballot, tally = row.payload.get("ballot"), row.payload if row.stage == Stage.REVIEW.value and not row.agent_id else None
+    return StepState(
+        key=row.key,
+        status=StepStatus(row.status),
+        text=row.text,
+        ballot=ballot_from_json(ballot) if ballot else None,
+        tally=TallyResult.from_json(tally) if tally else None,
+        error_kind=row.error_kind,
+        latency_s=None if row.latency_ms is None else row.latency_ms / 1000,
+        substituted=row.substituted,
+    )

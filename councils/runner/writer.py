@@ -1,0 +1,102 @@
+"""One thread that runs store functions for the engine loop, several in one commit.
+
+A commit that is forced to disk is what a durable run costs. Runs that write at the same moment share it: measured, a third of the CPU
+time a write and a fraction of the waiting. On SQLite one writer also means that nobody polls for a lock.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BATCH = 32
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    work: Callable[[], Any]
+    future: asyncio.Future[Any]
+    outcome: Any = None
+    error: Exception | None = None
+
+    def report(self) -> None:
+        """Hand the outcome to whoever waits on the engine loop. Nobody may be waiting any more: the work is done all the same."""
+        self.future.get_loop().call_soon_threadsafe(self._resolve)
+
+    def _resolve(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.outcome)
+
+
+class Writer:
+    """Runs sync functions with the ORM, in order. Each must be atomic in itself."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="council-writer", daemon=True)
+        self._thread.start()
+
+    async def __call__(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run it and return what it returns, once that is committed. Cancelling the wait does not undo the work."""
+        job = _Job(partial(function, *args, **kwargs), asyncio.get_running_loop().create_future())
+        self._jobs.put(job)
+        result: T = await job.future
+        return result
+
+    def close(self) -> None:
+        """Finish what is queued, then end the thread."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            batch = [self._jobs.get()]
+            while len(batch) < BATCH and not self._jobs.empty():
+                batch.append(self._jobs.get())
+            jobs = [job for job in batch if job is not None]
+            self._commit(jobs)
+            for job in jobs:
+                job.report()
+            if len(jobs) < len(batch):
+                connection.close()
+                return
+
+    def _commit(self, jobs: list[_Job]) -> None:
+        """Run the jobs in one transaction. A refusal fails its own job; a database that is away fails them all, with nothing written."""
+        try:
+            if len(jobs) == 1:
+                self._attempt(jobs[0])
+            elif jobs:
+                with transaction.atomic():
+                    for job in jobs:
+                        self._attempt(job)
+        except (OperationalError, InterfaceError) as error:
+            logger.exception("database not available, %d writes failed", len(jobs))
+            for job in jobs:
+                job.outcome, job.error = None, error
+            # The next batch starts with a new connection; this one may be dead.
+            connection.close()
+
+    @staticmethod
+    def _attempt(job: _Job) -> None:
+        try:
+            job.outcome = job.work()
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # Carried to the coroutine that asked: it is raised there, in its own traceback.
+            job.error = error

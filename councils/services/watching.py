@@ -1,0 +1,92 @@
+"""What a viewer of a run is told, checked against their rights at every look."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+from django.utils.crypto import constant_time_compare
+
+from councils import live
+from councils.models import CouncilRun, User
+from councils.store.events import Event, events_after
+from councils.store.runs import totals
+
+
+class SignedOut(Exception):
+    """The session has ended, or its user may not sign in any more."""
+
+
+class NotVisible(Exception):
+    """There is no such run, or it is somebody else's."""
+
+
+def viewer(scope: Mapping[str, Any]) -> User:
+    """The user of this socket as the database knows them now. Raises ``SignedOut``.
+
+    The session is read anew: a log-out, a changed password or a switched-off account reach open sockets with the next look.
+    """
+    opened = scope.get("session")
+    session_key = getattr(opened, "session_key", None)
+    if session_key is None or opened is None:
+        raise SignedOut
+    session: SessionBase = type(getattr(opened, "_wrapped", opened))(session_key)
+    user = User.objects.filter(pk=session.get(SESSION_KEY), is_active=True).first()
+    if user is None or not constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
+        raise SignedOut
+    return user
+
+
+def still_signed_in(scope: Mapping[str, Any]) -> bool:
+    try:
+        viewer(scope)
+    except SignedOut:
+        return False
+    return True
+
+
+def _visible(scope: Mapping[str, Any], run_id: str) -> CouncilRun:
+    run = CouncilRun.objects.visible_to(viewer(scope)).filter(public_id=run_id).first()
+    if run is None:
+        raise NotVisible
+    return run
+
+
+def snapshot(scope: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+    """The state of a run now: its steps with their texts, the drafts of seats that are writing, what it has used so far.
+
+    Drafts are read before the state: text that is missing in both cannot be, text that is in both does no harm.
+    """
+    drafts = live.read_drafts(run_id) if live.valid_run_id(run_id) else {}
+    run = _visible(scope, run_id)
+    steps = [
+        {
+            "key": step.key,
+            "stage": step.stage,
+            "agent_id": step.agent_id,
+            "status": step.status,
+            "model": step.model_name,
+            "text": step.text,
+            "error_kind": step.error_kind,
+            "message": step.error_message,
+        }
+        for step in run.steps.all()
+    ]
+    finished = {step["key"] for step in steps if step["status"] not in {"running", "late"}}
+    return {
+        "type": "snapshot",
+        "run": run.public_id,
+        # One transaction would not help: the state may be newer than this number, never older, and events bring the rest.
+        "seq": run.next_seq - 1,
+        "live": run.is_live,
+        "status": run.status,
+        "answer": run.answer,
+        "steps": steps,
+        "drafts": {key: draft for key, draft in drafts.items() if key not in finished},
+        "totals": totals(run),
+    }
+
+
+def news(scope: Mapping[str, Any], run_id: str, after: int) -> list[Event]:
+    """Events with ``seq > after``, in order."""
+    return events_after(_visible(scope, run_id), after)
