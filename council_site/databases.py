@@ -15,15 +15,13 @@ SQLITE_OPTIONS: dict[str, Any] = {
     "timeout": SQLITE_BUSY_TIMEOUT_S,
     "init_command": SQLITE_PRAGMAS,
 }
-POSTGRES_OPTIONS: dict[str, Any] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}
-ENGINES = {
-    "django.db.backends.sqlite3": SQLITE_OPTIONS,
-    "django.db.backends.postgresql": POSTGRES_OPTIONS,
-}
+POOL_WAIT_S = 10
 
 
-def database(url: str) -> dict[str, Any]:
+def database(url: str, *, pool_size: int) -> dict[str, Any]:
     """Django's settings of the database at ``url``: ``sqlite:///path`` or ``postgres://user:password@host:port/name``.
+
+    ``pool_size`` is the number of connections that one process may hold to PostgreSQL.
 
     Raises ``EnvError`` for any other kind. The message leaves the URL out, since it may hold a password.
     """
@@ -31,7 +29,11 @@ def database(url: str) -> dict[str, Any]:
         parsed: dict[str, Any] = dict(dj_database_url.parse(url))
     except ValueError:
         parsed = {}
-    options = ENGINES.get(parsed.get("ENGINE", ""))
+    engines = {
+        "django.db.backends.sqlite3": SQLITE_OPTIONS,
+        "django.db.backends.postgresql": {"pool": {"min_size": 1, "max_size": pool_size, "timeout": POOL_WAIT_S}},
+    }
+    options = engines.get(parsed.get("ENGINE", ""))
     if options is None:
         raise EnvError("DATABASE_URL is not usable. Use sqlite:///path/to/file or postgres://user:password@host:5432/name.")
     return parsed | {"OPTIONS": {**options, **parsed.get("OPTIONS", {})}}

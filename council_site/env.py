@@ -6,6 +6,7 @@ Each message names the variable, what it holds and what is right. Values of secr
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
@@ -130,3 +131,12 @@ def _bounds(least: float | None, most: float | None) -> str:
     if least is not None:
         return f" of at least {least}"
     return "" if most is None else f" of at most {most}"
+
+
+def host_and_port(url: str) -> str:
+    """``host:port`` of an http address, with the scheme's port where none is written."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise EnvError(f"{url!r} is not an address of a server. Write http://host:port.")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
