@@ -14,7 +14,7 @@ from decimal import Decimal
 from django.conf import settings
 
 from councils.engine.actions import StartCall
-from councils.engine.ballots import ballot_from_json, ballot_to_json
+from councils.engine.tally import ballot_from_json, ballot_to_json
 from councils.engine.deliberation import StepState
 from councils.engine.errors import BadRequest, BrokenStream, EmptyAnswer, ProviderError, Refused, StructureUnsupported
 from councils.engine.outcome import StepResult, conclude
@@ -241,11 +241,13 @@ class StepAttempts:
         if self.prepared.labels:
             payload = {"labels": dict(self.prepared.labels)}
             payload |= {"ballot": ballot_to_json(result.ballot)} if result.ballot else {"problem": result.problem}
+        if result.notes:
+            payload["notes"] = result.notes
         return StepWrite(
             status=result.status,
             text=result.text,
             payload=payload,
-            error_kind="" if result.status is StepStatus.DONE else "invalid_ballot",
+            error_kind=result.error_kind,
             error_message=result.problem,
             model_name=self.target.label,
             substituted=self.substituted,

@@ -124,7 +124,7 @@ class Driver:
         self.work.broadcast.events(events)
 
     async def _count(self, action: CountVotes) -> None:
-        tally = count_votes(self.work.spec, self.work.steps, action.key)
+        tally = count_votes(self.work.spec, action.key, self.work.steps)
         ref = StepRef(key=action.key, stage=Stage.REVIEW)
         events = await self.work.writer(save_tally, self.work.claim, ref, tally.to_json())
         self.work.steps[action.key] = StepState(key=action.key, status=StepStatus.DONE, tally=tally)

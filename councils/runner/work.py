@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from councils.engine.ballots import ballot_from_json
 from councils.engine.deliberation import StepState
-from councils.engine.tally import TallyResult
+from councils.engine.tally import TallyResult, ballot_from_json
 from councils.engine.types import ChatMessage, CouncilSpec, Stage, StepStatus
 from councils.live import Broadcast
 from councils.models import RunStep
