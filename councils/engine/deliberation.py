@@ -87,10 +87,11 @@ def next_actions(spec: CouncilSpec, steps: Mapping[str, StepState], *, elapsed_s
     verbatim. The run's deadline ends everything with what is there. What each ending is called: ``ending.finish``.
     """
     run = _Run(spec, steps, elapsed_s)
-    if elapsed_s >= spec.run_deadline_s:
-        return _count_what_is_there(run) or (finish(spec, steps, out_of_time=True),)
     phases = (_gather_opinions, _review, _extra_opinions, _extra_review, _synthesise)
-    return next((actions for phase in phases if (actions := phase(run))), (finish(spec, steps),))
+    actions = next((actions for phase in phases if (actions := phase(run))), None) or (finish(spec, steps),)
+    if elapsed_s < spec.run_deadline_s or isinstance(actions[0], Finish):
+        return actions
+    return _count_what_is_there(run) or (finish(spec, steps, out_of_time=True),)
 
 
 def count_votes(spec: CouncilSpec, key: str, steps: Mapping[str, StepState]) -> TallyResult:

@@ -22,7 +22,7 @@ def finish(spec: CouncilSpec, steps: Steps, *, out_of_time: bool = False) -> Fin
     closed-form answers that agree); that is marked unreviewed too.
     """
     standing = panel.candidates(spec, steps)
-    marks = frozenset(_marks(spec, steps)) | ({Mark.DEADLINE} if out_of_time and _synthesis(steps) is None else set())
+    marks = frozenset(_marks(spec, steps)) | ({Mark.DEADLINE} if out_of_time else set())
     if not standing or (len(standing) < spec.quorum and spec.quorum > panel.MIN_BALLOTS):
         return Finish(RunStatus.FAILED, "", "", marks, _too_few(spec, steps, len(standing)))
     if len(standing) == 1:
