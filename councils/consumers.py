@@ -45,21 +45,26 @@ class RunConsumer(AsyncWebsocketConsumer):
         await self._leave()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if text_data is None:
-            return await self.close(NOT_TEXT)
-        if len(text_data) > MAX_MESSAGE:
-            return await self.close(TOO_BIG)
-        if self._flooded():
-            return await self.close(TOO_MANY_MESSAGES)
+        refusal = self._refusal(text_data)
+        if text_data is None or refusal is not None:
+            await self.close(refusal or NOT_TEXT)
+            return
         message = _parse(text_data)
-        if message is None or message.get("type") not in {"subscribe", "ping"}:
-            return await self._complain("bad_message", "Send a JSON object with type subscribe or ping.")
-        if message["type"] == "ping":
-            return await self._say({"type": "pong"})
-        run_id, after = message.get("run"), message.get("after", 0)
-        if not isinstance(run_id, str) or not isinstance(after, int) or isinstance(after, bool) or not 0 <= after < 2**31:
-            return await self._complain("bad_message", "subscribe takes run (text) and after (a number from 0).")
-        await self._subscribe(run_id, after)
+        match message.get("type"), message.get("run"), message.get("after", 0):
+            case "ping", _, _:
+                await self._say({"type": "pong"})
+            case "subscribe", str(run_id), int(after) if 0 <= after < 2**31:
+                await self._subscribe(run_id, int(after))
+            case _:
+                await self._complain("bad_message", "Send {type: subscribe, run: its id, after: the last seq you have} or {type: ping}.")
+
+    def _refusal(self, text: str | None) -> int | None:
+        """The close code for a message that is not even looked at."""
+        if text is None:
+            return NOT_TEXT
+        if len(text) > MAX_MESSAGE:
+            return TOO_BIG
+        return TOO_MANY_MESSAGES if self._flooded() else None
 
     async def run_message(self, message: live.LayerMessage) -> None:
         """From the channel layer. What this process sent has come by the shorter way already."""
@@ -149,9 +154,9 @@ class RunConsumer(AsyncWebsocketConsumer):
         await self.send(text_data=json.dumps(message))
 
 
-def _parse(text: str) -> dict[str, Any] | None:
+def _parse(text: str) -> dict[str, Any]:
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):
-        return None
-    return message if isinstance(message, dict) else None
+        return {}
+    return message if isinstance(message, dict) else {}

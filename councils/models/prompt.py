@@ -62,7 +62,7 @@ class PromptTemplate(models.Model):
             raise ValidationError({"text": problems})
 
     def save(self, *args: object, **kwargs: object) -> None:
-        if self.pk is not None:
+        if not self._state.adding:
             raise FrozenVersion(FrozenVersion.__doc__)
         newest = PromptTemplate.objects.filter(stage=self.stage, name=self.name).aggregate(n=Max("version"))["n"]
         self.version = (newest or 0) + 1

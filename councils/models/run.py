@@ -1,7 +1,7 @@
 """One deliberation: the run, its steps and its events. Only ``councils.store`` moves their status."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -122,6 +122,9 @@ class StepQuerySet(models.QuerySet["RunStep"]):
         return self.filter(stage=stage.value)
 
 
+StepManager = models.Manager.from_queryset(StepQuerySet)
+
+
 class RunStep(models.Model):
     """One part of a run, named by ``key``: an opinion, a review, the tally or the synthesis.
 
@@ -144,7 +147,7 @@ class RunStep(models.Model):
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
-    objects = StepQuerySet.as_manager()
+    objects = StepManager()
 
     class Meta:
         ordering = ["pk"]
@@ -159,32 +162,22 @@ class RunStep(models.Model):
         return self.key
 
 
-class _StageManager(models.Manager["RunStep"]):
-    stage: Stage
+class StageManager(StepManager["RunStep"]):
+    """The steps of one stage that a seat or the chairman takes; the tally is nobody's."""
 
-    def get_queryset(self) -> models.QuerySet["RunStep"]:
-        return super().get_queryset().filter(stage=self.stage.value)
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self._stage = stage
 
-
-class OpinionManager(_StageManager):
-    stage = Stage.OPINIONS
-
-
-class ReviewManager(_StageManager):
-    stage = Stage.REVIEW
-
-    def get_queryset(self) -> models.QuerySet["RunStep"]:
-        return super().get_queryset().exclude(agent_id="")
-
-
-class SynthesisManager(_StageManager):
-    stage = Stage.SYNTHESIS
+    def get_queryset(self) -> StepQuerySet:
+        steps = StepQuerySet(self.model, using=self._db).of(self._stage)
+        return steps.exclude(agent_id="") if self._stage is Stage.REVIEW else steps
 
 
 class Opinion(RunStep):
     """A seat's own answer."""
 
-    objects = OpinionManager()  # type: ignore[misc]  # a narrower manager is the point of the proxy
+    objects: ClassVar["StageManager"] = StageManager(Stage.OPINIONS)
 
     class Meta:
         proxy = True
@@ -193,7 +186,7 @@ class Opinion(RunStep):
 class Review(RunStep):
     """A reviewer's ballot. ``payload`` is the counted ballot, or says why there is none."""
 
-    objects = ReviewManager()  # type: ignore[misc]
+    objects: ClassVar["StageManager"] = StageManager(Stage.REVIEW)
 
     class Meta:
         proxy = True
@@ -202,7 +195,7 @@ class Review(RunStep):
 class Synthesis(RunStep):
     """What the chairman wrote."""
 
-    objects = SynthesisManager()  # type: ignore[misc]
+    objects: ClassVar["StageManager"] = StageManager(Stage.SYNTHESIS)
 
     class Meta:
         proxy = True

@@ -31,7 +31,7 @@ def viewer(scope: Mapping[str, Any]) -> User:
     if session_key is None or opened is None:
         raise SignedOut
     session: SessionBase = type(getattr(opened, "_wrapped", opened))(session_key)
-    user = User.objects.filter(pk=session.get(SESSION_KEY), is_active=True).first()
+    user = User.objects.filter(pk=session.get(SESSION_KEY, 0), is_active=True).first()
     if user is None or not constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
         raise SignedOut
     return user
