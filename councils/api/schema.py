@@ -1,0 +1,31 @@
+"""What the OpenAPI schema says of every operation without each view saying it."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import serializers
+
+from councils.api.base import StrictListMixin
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """Every error has this shape."""
+
+    code = serializers.CharField(help_text="For programs; does not change.")
+    message = serializers.CharField(help_text="One or two sentences for people.")
+    detail = serializers.DictField(help_text="What is wrong by field, where fields are wrong; otherwise empty.")
+
+
+class EnvelopeSchema(AutoSchema):
+    """Adds the error envelope to every operation, and to every list its query."""
+
+    def get_override_parameters(self) -> list[Any]:
+        if isinstance(self.view, StrictListMixin) and self.view.action == "list":
+            return [self.view.query_serializer]
+        return []
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        responses: dict[str, Any] = super()._get_response_bodies(direction)
+        for codes, meaning in (("4XX", "The request cannot be met as it is."), ("5XX", "The service cannot answer now.")):
+            responses[codes] = self._get_response_for_code(ErrorSerializer, codes, direction=direction) | {"description": meaning}
+        return responses

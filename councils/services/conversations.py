@@ -1,0 +1,29 @@
+"""What an owner does with a conversation besides asking in it."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from councils.models import Conversation, CouncilRun, User
+from councils.services.asking import cancel_run
+
+
+def rename_conversation(*, conversation: Conversation, title: str) -> None:
+    """Give it another title. Its place in the list stays: that is where its last message put it."""
+    conversation.title = title
+    conversation.save(update_fields=["title"])
+
+
+def archive_conversation(*, conversation: Conversation, archived: bool) -> None:
+    """Put it away, or take it back. Doing either twice keeps the first date."""
+    if archived != (conversation.archived_at is not None):
+        conversation.archived_at = timezone.now() if archived else None
+        conversation.save(update_fields=["archived_at"])
+
+
+def delete_conversation(*, conversation: Conversation, by: User) -> None:
+    """Take it out of everybody's sight. The rows stay; a run that is under way is cancelled, since nobody could see or stop it."""
+    with transaction.atomic():
+        conversation.deleted_at = timezone.now()
+        conversation.save(update_fields=["deleted_at"])
+    for run in CouncilRun.objects.live().filter(conversation=conversation):
+        cancel_run(run=run, by=by)
