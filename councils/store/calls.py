@@ -78,7 +78,7 @@ def begin_call(
 ) -> Begun:
     """Write down that a call is about to be sent. Raises ``LostRun`` or ``StepHasResult``: then nothing may be sent."""
     run = own(claim)
-    step, _ = RunStep.objects.get_or_create(run=run, key=ref.key, defaults={"stage": ref.stage.value, "agent_id": ref.agent_id})
+    step = open_step(run, ref, fresh=attempt == 1)
     if step.status != StepStatus.RUNNING.value:
         raise StepHasResult(StepHasResult.__doc__)
     call = ModelCall.objects.create(
@@ -123,32 +123,32 @@ def settle_call(claim: Claim, ref: StepRef, begun: Begun, booking: Booking, resu
 
 def _book(run: CouncilRun, call_pk: int, booking: Booking) -> bool:
     """Close the call and charge it. An orphan is booked by its old owner if that turns up: then its cost becomes known."""
-    open_call = ModelCall.objects.filter(pk=call_pk, status__in=[CallStatus.SENDING, CallStatus.ORPHANED]).first()
-    if open_call is None:
+    facts = {name: getattr(booking, name) for name in _BOOKED} | {
+        "status": booking.status.value,
+        "reported_model": booking.reported_model[:200],
+        "finished_at": timezone.now(),
+    }
+    if ModelCall.objects.filter(pk=call_pk, status=CallStatus.SENDING.value).update(**facts):
+        kind = EntryKind.CHARGED
+    elif orphan := ModelCall.objects.filter(pk=call_pk, status=CallStatus.ORPHANED.value).first():
+        ModelCall.objects.filter(pk=call_pk).update(**facts)
+        run.unknown_costs -= orphan.cost_usd is None
+        kind = EntryKind.CORRECTED
+    else:
         return False
-    was_orphan = open_call.status == CallStatus.ORPHANED.value
-    if was_orphan and open_call.cost_usd is None:
-        run.unknown_costs -= 1
-    for name in ("prompt_tokens", "completion_tokens", "usage_source", "cost_usd", "finish_reason", "error_kind", "error_detail"):
-        setattr(open_call, name, getattr(booking, name))
-    open_call.status = booking.status.value
-    open_call.reported_model = booking.reported_model[:200]
-    open_call.latency_ms, open_call.first_token_ms = booking.latency_ms, booking.first_token_ms
-    open_call.finished_at = timezone.now()
-    open_call.save()
-    charge(run, open_call, EntryKind.CORRECTED if was_orphan else EntryKind.CHARGED)
+    charge(run, call_pk, cost=booking.cost_usd, kind=kind)
+    run.prompt_tokens += booking.prompt_tokens or 0
+    run.completion_tokens += booking.completion_tokens or 0
     return True
 
 
-def charge(run: CouncilRun, call: ModelCall, kind: EntryKind = EntryKind.CHARGED) -> None:
-    """Add the call to the ledger and to the totals of its run (the caller saves the run). An entry is never changed, only corrected."""
-    LedgerEntry.objects.create(call=call, account=f"user:{run.owner_id}", kind=kind, amount_usd=call.cost_usd)
-    run.prompt_tokens += call.prompt_tokens or 0
-    run.completion_tokens += call.completion_tokens or 0
-    if call.cost_usd is None:
+def charge(run: CouncilRun, call_pk: int, *, cost: Decimal | None, kind: EntryKind = EntryKind.CHARGED) -> None:
+    """Add a call's cost to the ledger and to its run (the caller saves the run). An entry is never changed, only corrected."""
+    LedgerEntry.objects.create(call_id=call_pk, account=f"user:{run.owner_id}", kind=kind, amount_usd=cost)
+    if cost is None:
         run.unknown_costs += 1
     else:
-        run.known_cost_usd += call.cost_usd
+        run.known_cost_usd += cost
 
 
 def _failure(ref: StepRef, begun: Begun, booking: Booking) -> dict[str, Any]:
@@ -171,23 +171,41 @@ _OUTCOMES = {
     (Stage.SYNTHESIS, True): EventType.SYNTHESIS_COMPLETED,
     (Stage.SYNTHESIS, False): EventType.SYNTHESIS_FAILED,
 }
-_OPEN = (StepStatus.RUNNING.value, StepStatus.LATE.value)
+_BOOKED = (
+    "prompt_tokens",
+    "completion_tokens",
+    "usage_source",
+    "cost_usd",
+    "finish_reason",
+    "error_kind",
+    "error_detail",
+    "latency_ms",
+    "first_token_ms",
+)
+_RESULT = ("text", "error_kind", "error_message", "substituted", "finish_reason", "latency_ms")
+
+
+def open_step(run: CouncilRun, ref: StepRef, *, fresh: bool = False) -> RunStep:
+    """The step's row, made if it is not there. ``fresh`` says that nothing was ever begun for it, which saves looking."""
+    found = None if fresh else RunStep.objects.filter(run=run, key=ref.key).defer("text", "payload").first()
+    return found or RunStep.objects.create(run=run, key=ref.key, stage=ref.stage.value, agent_id=ref.agent_id)
 
 
 def conclude(run: CouncilRun, ref: StepRef, result: StepWrite, events: list[Event]) -> bool:
     """Give an open step its result and add the event. A late step that finishes becomes ``late_done``: shown, not counted."""
-    step, _ = RunStep.objects.get_or_create(run=run, key=ref.key, defaults={"stage": ref.stage.value, "agent_id": ref.agent_id})
-    if step.status not in _OPEN:
-        return False
-    late = step.status == StepStatus.LATE.value
-    status = StepStatus.LATE_DONE if late and result.status is StepStatus.DONE else result.status
-    step.status = status.value
-    for name in ("text", "error_kind", "error_message", "substituted", "finish_reason", "latency_ms"):
-        setattr(step, name, getattr(result, name))
-    step.model_name = result.model_name[:200]
-    step.payload = dict(result.payload)
-    step.finished_at = timezone.now()
-    step.save()
-    kind = EventType.BALLOT_REJECTED if status is StepStatus.INVALID else _OUTCOMES[ref.stage, result.status is StepStatus.DONE]
+    facts = {name: getattr(result, name) for name in _RESULT} | {
+        "status": result.status.value,
+        "model_name": result.model_name[:200],
+        "payload": dict(result.payload),
+        "finished_at": timezone.now(),
+    }
+    steps = RunStep.objects.filter(run=run, key=ref.key)
+    if not steps.filter(status=StepStatus.RUNNING.value).update(**facts):
+        if result.status is StepStatus.DONE:
+            facts["status"] = StepStatus.LATE_DONE.value
+        if not steps.filter(status=StepStatus.LATE.value).update(**facts):
+            return False
+    kind = EventType.BALLOT_REJECTED if result.status is StepStatus.INVALID else _OUTCOMES[ref.stage, result.status is StepStatus.DONE]
+    step = RunStep(run=run, key=ref.key, stage=ref.stage.value, agent_id=ref.agent_id, **facts)
     events.append(append(run, kind, step_facts(step)) | step_texts(step))
     return True

@@ -115,7 +115,7 @@ def orphan(run: CouncilRun, call: ModelCall) -> None:
     call.error_kind, call.error_detail = "orphaned", "The server stopped while this call was under way."
     call.cost_usd = call.input_price * 0 if call.input_price == 0 and call.output_price == 0 else None
     call.save()
-    charge(run, call)
+    charge(run, call.pk, cost=call.cost_usd)
 
 
 @transaction.atomic

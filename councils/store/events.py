@@ -10,6 +10,21 @@ Event = dict[str, Any]
 """One event as viewers get it: ``seq``, ``type``, ``at`` (ISO 8601), and the fields of its type."""
 
 
+_MOVING = (
+    "public_id",
+    "conversation_id",
+    "owner_id",
+    "status",
+    "epoch",
+    "barren_deaths",
+    "next_seq",
+    "prompt_tokens",
+    "completion_tokens",
+    "known_cost_usd",
+    "unknown_costs",
+)
+
+
 def append(run: CouncilRun, kind: EventType, payload: Mapping[str, Any]) -> Event:
     """Add one event to a run whose row this transaction holds. The caller saves ``next_seq`` with ``keep``."""
     event = RunEvent.objects.create(run=run, seq=run.next_seq, type=kind.value, payload=dict(payload))
@@ -22,8 +37,8 @@ def keep(run: CouncilRun, *names: str) -> None:
 
 
 def hold(run_pk: int) -> CouncilRun:
-    """The run's row, locked until the transaction ends. The snapshot stays behind: it is large and never needed here."""
-    return CouncilRun.objects.select_for_update().defer("config_snapshot", "sealed_keys", "answer").get(pk=run_pk)
+    """The run's row, locked until the transaction ends, with what moving it needs. The snapshot stays behind: it is large."""
+    return CouncilRun.objects.select_for_update().only(*_MOVING).get(pk=run_pk)
 
 
 def step_facts(step: RunStep) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from councils.engine.events import EventType
 from councils.engine.types import StepStatus
 from councils.models import RunStep
-from councils.store.calls import StepRef, StepWrite, conclude
+from councils.store.calls import StepRef, StepWrite, conclude, open_step
 from councils.store.events import Event, append, keep, step_facts
 from councils.store.ownership import Claim, own
 
@@ -19,6 +19,7 @@ def record_step(claim: Claim, ref: StepRef, result: StepWrite) -> list[Event]:
     """Give a step its result without a call: it failed before one, its time was up."""
     run = own(claim)
     events: list[Event] = []
+    open_step(run, ref)
     conclude(run, ref, result, events)
     keep(run)
     return events
