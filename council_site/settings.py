@@ -252,9 +252,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
-        "RunStatusEnum": "councils.engine.types.RunStatus",
-        "StepStatusEnum": "councils.engine.types.StepStatus",
-        "CallStatusEnum": "councils.models.ledger.CallStatus",
+        "RunStatusEnum": "councils.api.choices.RUN_STATUSES",
+        "StepStatusEnum": "councils.api.choices.STEP_STATUSES",
+        "CallStatusEnum": "councils.api.choices.CALL_STATUSES",
+        "VotingSystemEnum": "councils.api.choices.VOTING_SYSTEMS",
     },
 }
 

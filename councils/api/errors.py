@@ -30,7 +30,7 @@ def envelope_handler(error: Exception, context: dict[str, Any]) -> Response | No
     if isinstance(error, ValidationError):
         response.data = _invalid(error)
     elif isinstance(error, APIException) and isinstance(error.detail, ErrorDetail):
-        response.data = envelope(error.detail.code, str(error.detail))
+        response.data = envelope(error.detail.code or error.default_code, str(error.detail))
     else:
         response.data = _plain(response.status_code)
     return response

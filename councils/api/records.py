@@ -6,17 +6,12 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from councils.api import presenters
+from councils.api import choices, presenters
 from councils.engine.events import EventType
-from councils.engine.types import ChairmanMode, FinishReason, Mark, RunStatus, Stage, StepStatus, UsageSource, VotingSystem
-from councils.models import CallStatus, CouncilRun, RunStep
+from councils.models import CouncilRun, RunStep
 from councils.models.run import RunOrigin
 
 Serializer = serializers.Serializer[Any]
-
-
-def _choices(values: Any) -> list[str]:
-    return [value.value for value in values]
 
 
 def _money(help_text: str = "", *, allow_null: bool = False) -> serializers.DecimalField:
@@ -28,17 +23,17 @@ class CallSerializer(Serializer):
 
     id = serializers.CharField(source="public_id")
     attempt = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=_choices(CallStatus))
+    status = serializers.ChoiceField(choices=choices.CALL_STATUSES)
     provider = serializers.CharField(source="provider_name")
     model = serializers.CharField(source="model_name")
     reported_model = serializers.CharField(help_text="The name that the provider gave itself; empty when it gave none.")
     substituted = serializers.BooleanField(help_text="A fallback model was asked.")
     structured_mode = serializers.CharField()
-    finish_reason = serializers.ChoiceField(choices=_choices(FinishReason), allow_blank=True)
+    finish_reason = serializers.ChoiceField(choices=choices.FINISH_REASONS, allow_blank=True)
     prompt_tokens = serializers.IntegerField(allow_null=True)
     completion_tokens = serializers.IntegerField(allow_null=True)
     total_tokens = serializers.IntegerField(allow_null=True)
-    usage_source = serializers.ChoiceField(choices=_choices(UsageSource), allow_blank=True)
+    usage_source = serializers.ChoiceField(choices=choices.USAGE_SOURCES, allow_blank=True)
     cost_usd = _money("null while unknown, which is not zero.", allow_null=True)
     error_kind = serializers.CharField()
     error_message = serializers.CharField(source="error_detail")
@@ -53,11 +48,11 @@ class StepSerializer(Serializer):
 
     key = serializers.CharField()
     agent_id = serializers.CharField(help_text="The seat; empty for the chairman.")
-    status = serializers.ChoiceField(choices=_choices(StepStatus))
+    status = serializers.ChoiceField(choices=choices.STEP_STATUSES)
     model = serializers.CharField(source="model_name")
     substituted = serializers.BooleanField()
     text = serializers.CharField()
-    finish_reason = serializers.ChoiceField(choices=_choices(FinishReason), allow_blank=True)
+    finish_reason = serializers.ChoiceField(choices=choices.FINISH_REASONS, allow_blank=True)
     error_kind = serializers.CharField()
     error_message = serializers.CharField()
     latency_ms = serializers.IntegerField(allow_null=True)
@@ -120,7 +115,7 @@ class AgreementSerializer(Serializer):
 class TallySerializer(Serializer):
     """The count of the votes, by the council's own method and by the others beside it."""
 
-    system = serializers.ChoiceField(choices=_choices(VotingSystem))
+    system = serializers.ChoiceField(choices=choices.VOTING_SYSTEMS)
     winner = serializers.CharField()
     order = serializers.ListField(child=serializers.CharField(), help_text="Best first.")
     rounds = RoundSerializer(many=True, help_text="The run-off, round by round.")
@@ -156,8 +151,8 @@ class SeatSerializer(Serializer):
 class RulesSerializer(Serializer):
     """How the council was to deliberate, as it was when the run started."""
 
-    voting_system = serializers.ChoiceField(choices=_choices(VotingSystem), allow_null=True)
-    chairman_mode = serializers.ChoiceField(choices=_choices(ChairmanMode), allow_null=True)
+    voting_system = serializers.ChoiceField(choices=choices.VOTING_SYSTEMS, allow_null=True)
+    chairman_mode = serializers.ChoiceField(choices=choices.CHAIRMAN_MODES, allow_null=True)
     enable_peer_review = serializers.BooleanField(allow_null=True)
     anonymous = serializers.BooleanField(allow_null=True)
     quorum = serializers.IntegerField(allow_null=True)
@@ -184,7 +179,7 @@ class TokensSerializer(Serializer):
 
 
 class StageTokensSerializer(TokensSerializer):
-    stage = serializers.ChoiceField(choices=_choices(Stage))
+    stage = serializers.ChoiceField(choices=choices.STAGES)
     by_model = serializers.DictField(child=TokensSerializer())
 
 
@@ -202,7 +197,7 @@ class LatencySerializer(Serializer):
 
 
 class StageLatencySerializer(LatencySerializer):
-    stage = serializers.ChoiceField(choices=_choices(Stage))
+    stage = serializers.ChoiceField(choices=choices.STAGES)
     duration_ms = serializers.IntegerField(allow_null=True, help_text="The time that passed; null while the stage goes on.")
     by_model = serializers.DictField(child=LatencySerializer())
 
@@ -224,13 +219,13 @@ class RunSummarySerializer(Serializer):
 
     id = serializers.CharField(source="public_id")
     url = serializers.SerializerMethodField()
-    status = serializers.ChoiceField(choices=_choices(RunStatus))
+    status = serializers.ChoiceField(choices=choices.RUN_STATUSES)
     council = CouncilNameSerializer(source="*")
     conversation = serializers.CharField(source="conversation.public_id")
     title = serializers.CharField(source="conversation.title", help_text="The conversation's title.")
     origin = serializers.ChoiceField(choices=RunOrigin.values)
     reason = serializers.CharField(help_text="How the run ended, for people.")
-    marks = serializers.ListField(child=serializers.ChoiceField(choices=_choices(Mark)))
+    marks = serializers.ListField(child=serializers.ChoiceField(choices=choices.MARKS))
     answer_by = serializers.CharField(help_text="chairman, or the seat whose answer it is; empty without an answer.")
     consensus_score = serializers.FloatField(allow_null=True, help_text="0 to 1; null where it cannot be measured.")
     totals = TotalsSerializer(source="*")
@@ -303,7 +298,7 @@ EVENT_SCHEMA = {
     "type": "object",
     "properties": {
         "seq": {"type": "integer", "description": "From 1, without a gap."},
-        "type": {"type": "string", "enum": _choices(EventType)},
+        "type": {"type": "string", "enum": [kind.value for kind in EventType]},
         "at": {"type": "string", "format": "date-time"},
     },
     "required": ["seq", "type", "at"],
@@ -319,7 +314,7 @@ class EventField(serializers.JSONField):
 class EventPageSerializer(Serializer):
     """A piece of a run's history."""
 
-    status = serializers.ChoiceField(choices=_choices(RunStatus))
+    status = serializers.ChoiceField(choices=choices.RUN_STATUSES)
     events = serializers.ListField(child=EventField())
     next_after = serializers.IntegerField(help_text="Ask again with after=… this.")
     finished = serializers.BooleanField(help_text="The run has ended, and you have all its events.")

@@ -20,12 +20,12 @@ class EnvelopeSchema(AutoSchema):
     """Adds the error envelope to every operation, and to every list its query."""
 
     def get_override_parameters(self) -> list[Any]:
-        if isinstance(self.view, StrictListMixin) and self.view.action == "list":
+        if isinstance(self.view, StrictListMixin) and getattr(self.view, "action", "") == "list":
             return [self.view.query_serializer]
         return []
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses: dict[str, Any] = super()._get_response_bodies(direction)
         for codes, meaning in (("4XX", "The request cannot be met as it is."), ("5XX", "The service cannot answer now.")):
-            responses[codes] = self._get_response_for_code(ErrorSerializer, codes, direction=direction) | {"description": meaning}
+            responses[codes] = super()._get_response_for_code(ErrorSerializer, codes, direction=direction) | {"description": meaning}
         return responses

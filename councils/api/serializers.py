@@ -6,10 +6,10 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from councils.api import choices
 from councils.api.fields import FlagField, StrictSerializer, TextField
 from councils.api.pagination import PageQuery
 from councils.api.records import RunSummarySerializer, Serializer
-from councils.engine.types import ChairmanMode, RunStatus, StructuredMode, VotingSystem
 from councils.models import Conversation, ConversationType, CouncilConfiguration, MessageRole, ModelInfo, ProviderKind
 from councils.models.base import PUBLIC_ID_LENGTH
 from councils.services.standing import problem_of
@@ -18,16 +18,12 @@ PUBLIC_ID = rf"[a-z2-7]{{{PUBLIC_ID_LENGTH}}}"
 MAX_SEQ = 2_147_483_647
 
 
-def _values(enum: Any) -> list[str]:
-    return [member.value for member in enum]
-
-
 class ModelSerializer(Serializer):
     """A model at a provider. Prices in USD per 1,000 tokens; null is unknown."""
 
     id = serializers.SerializerMethodField(help_text="provider/name")
     name = serializers.CharField()
-    label = serializers.CharField(source="display_name")
+    display_name = serializers.CharField(help_text="What people see.")
     provider = serializers.CharField(source="provider.slug")
     provider_name = serializers.CharField(source="provider.name")
     kind = serializers.ChoiceField(source="provider.kind", choices=ProviderKind.values)
@@ -35,7 +31,7 @@ class ModelSerializer(Serializer):
     max_output_tokens = serializers.IntegerField(allow_null=True)
     cost_per_1k_input_tokens = serializers.DecimalField(max_digits=14, decimal_places=8, allow_null=True)
     cost_per_1k_output_tokens = serializers.DecimalField(max_digits=14, decimal_places=8, allow_null=True)
-    structured_mode = serializers.ChoiceField(choices=_values(StructuredMode))
+    structured_mode = serializers.ChoiceField(choices=choices.STRUCTURED_MODES)
     can_be_asked = serializers.SerializerMethodField()
 
     def get_id(self, model: ModelInfo) -> str:
@@ -49,7 +45,8 @@ def model_id(model: ModelInfo) -> str:
     return f"{model.provider.slug}/{model.name}"
 
 
-class ModelIdField(serializers.CharField):
+@extend_schema_field(str)
+class ModelIdField(serializers.Field[ModelInfo, Any, str, Any]):
     """The id under which a model is found at ``/models/``."""
 
     def to_representation(self, value: ModelInfo) -> str:
@@ -82,9 +79,9 @@ class CouncilSerializer(Serializer):
     problem = serializers.SerializerMethodField(help_text="Why it cannot be asked; empty when it can.")
     enable_peer_review = serializers.BooleanField()
     peer_review_anonymous = serializers.BooleanField()
-    voting_system = serializers.ChoiceField(choices=_values(VotingSystem))
+    voting_system = serializers.ChoiceField(choices=choices.VOTING_SYSTEMS)
     extra_round = serializers.BooleanField()
-    chairman_mode = serializers.ChoiceField(choices=_values(ChairmanMode))
+    chairman_mode = serializers.ChoiceField(choices=choices.CHAIRMAN_MODES)
     chairman_model = ModelIdField()
     chairman_fallbacks = serializers.SerializerMethodField()
     min_models = serializers.IntegerField()
@@ -158,7 +155,7 @@ class ConversationQuery(PageQuery):
 
 
 class RunQuery(PageQuery):
-    status = serializers.ChoiceField(choices=_values(RunStatus), required=False)
+    status = serializers.ChoiceField(choices=choices.RUN_STATUSES, required=False)
     conversation = serializers.RegexField(rf"\A{PUBLIC_ID}\Z", required=False)
 
 
