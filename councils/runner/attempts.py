@@ -14,11 +14,11 @@ from decimal import Decimal
 from django.conf import settings
 
 from councils.engine.actions import StartCall
-from councils.engine.tally import ballot_from_json, ballot_to_json
 from councils.engine.deliberation import StepState
 from councils.engine.errors import BadRequest, BrokenStream, EmptyAnswer, ProviderError, Refused, StructureUnsupported
 from councils.engine.outcome import StepResult, conclude
 from councils.engine.prompts import PreparedCall, prepare
+from councils.engine.tally import ballot_from_json, ballot_to_json
 from councils.engine.types import Completion, CompletionRequest, Deadlines, Delta, FinishReason, StepStatus, StructuredMode, Usage
 from councils.models import CallStatus, ModelInfo
 from councils.models.crypto import UnreadableSecret, unseal

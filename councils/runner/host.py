@@ -92,6 +92,12 @@ class EngineHost:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._drive_soon, run_pk, None)
 
+    def drive_and_wait(self, run_pk: int) -> None:
+        """Drive this run and return when it has ended, is in other hands, or was driven here already. For other threads only."""
+        self.start()
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._drive_until_end(run_pk), self._loop).result()
+
     def nudge(self, run_pk: int) -> None:
         """This run was taken from its owner: if that is us, stop now and not at the next heartbeat."""
         if self._loop is not None:
@@ -120,9 +126,10 @@ class EngineHost:
         self._drivers[run_pk] = task
         task.add_done_callback(lambda _: self._drivers.pop(run_pk, None))
 
-    async def drive(self, run_pk: int, dead: Sign | None = None) -> None:
-        """Claim this run and drive it to its end. Returns at once when somebody else owns it."""
-        await self._drive(run_pk, dead)
+    async def _drive_until_end(self, run_pk: int) -> None:
+        self._drive_soon(run_pk, None)
+        if run_pk in self._drivers:
+            await asyncio.wait([self._drivers[run_pk]])
 
     async def _drive(self, run_pk: int, dead: Sign | None) -> None:
         try:
