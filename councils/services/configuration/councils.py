@@ -1,0 +1,148 @@
+"""Councils of a configuration document: references to models and prompts, seats by agent id, the default."""
+
+from typing import Any
+
+from councils.models import ChairmanFallback, CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate
+from councils.services.configuration import fields
+from councils.services.configuration.reading import Entry
+from councils.services.configuration.rows import Log, save_row
+from councils.services.curating import make_default
+
+REFERENCES = ("chairman_model", "chairman_fallbacks", "seats", "is_default", *fields.COUNCIL_PROMPTS)
+
+
+def apply_council(entry: Entry, log: Log) -> None:
+    """Create or update one council with its seats and fallbacks. ``is_default`` is left to ``settle_default``."""
+    entry.check_names({"slug", *fields.COUNCIL, *REFERENCES})
+    slug = entry.text("slug")
+    if slug is None:
+        return
+    council = CouncilConfiguration.objects.filter(slug=slug).first() or CouncilConfiguration(slug=slug, name=slug)
+    values = entry.values(CouncilConfiguration, fields.COUNCIL) | _prompts(entry)
+    if entry.has("chairman_model") or council.pk is None:
+        chairman = model_at(entry, "chairman_model")
+        if chairman is None:
+            return
+        values["chairman_model"] = chairman
+    what = f"council {slug}"
+    if not save_row(council, values, entry, what=what, log=log, unchecked=("is_default",)):
+        return
+    if entry.has("chairman_fallbacks"):
+        _apply_fallbacks(council, entry, what, log)
+    if entry.has("seats"):
+        _apply_seats(council, entry, what, log)
+
+
+def model_at(entry: Entry, field: str) -> ModelInfo | None:
+    """The model that a field names as ``provider/model``; complains and gives ``None`` where there is none."""
+    reference = entry.text(field)
+    if reference is None:
+        return None
+    return _find_model(entry, field, reference)
+
+
+def _find_model(entry: Entry, field: str, reference: str) -> ModelInfo | None:
+    # A slug holds no slash, a model's name may: openrouter/openai/gpt-4.1-mini.
+    slug, _, name = reference.partition("/")
+    found = ModelInfo.objects.filter(provider__slug=slug, name=name).select_related("provider").first()
+    if found is None:
+        entry.blame(f"There is no model {reference}. Write it as provider/model, for instance openai/gpt-4.1-mini.", field)
+    return found
+
+
+def _prompts(entry: Entry) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field, stage in fields.COUNCIL_PROMPTS.items():
+        if entry.has(field):
+            reference = entry.data[field]
+            found[field] = None if reference is None else _find_prompt(entry, field, stage, reference)
+    return found
+
+
+def _find_prompt(entry: Entry, field: str, stage: str, reference: object) -> PromptTemplate | None:
+    """The newest version of a name, or the one that ``{"name": …, "version": …}`` pins."""
+    match reference:
+        case str(name):
+            found = PromptTemplate.objects.latest_of(stage, name)
+        case {"name": str(name), "version": int(version), **rest} if not rest:
+            found = PromptTemplate.objects.filter(stage=stage, name=name, version=version).first()
+        case _:
+            entry.blame('Give the name of a prompt, or {"name": …, "version": …}, or null for the built-in one.', field)
+            return None
+    if found is None:
+        entry.blame(f"There is no such prompt for the stage {stage}.", field)
+    return found
+
+
+def _apply_fallbacks(council: CouncilConfiguration, entry: Entry, what: str, log: Log) -> None:
+    wanted: list[ModelInfo] = []
+    for number, reference in enumerate(entry.items("chairman_fallbacks")):
+        field = f"chairman_fallbacks[{number}]"
+        if not isinstance(reference, str):
+            entry.blame("Give a model as provider/model.", field)
+        elif (model := _find_model(entry, field, reference)) is not None:
+            if model in wanted:
+                entry.blame(f"{reference} is there twice.", field)
+            wanted.append(model)
+    if entry.problems or [fallback.model for fallback in council.chairman_fallbacks.select_related("model")] == wanted:
+        return
+    council.chairman_fallbacks.all().delete()
+    ChairmanFallback.objects.bulk_create(
+        ChairmanFallback(council=council, model=model, position=position) for position, model in enumerate(wanted)
+    )
+    log.append(f"updated {what}: chairman_fallbacks")
+
+
+def _apply_seats(council: CouncilConfiguration, entry: Entry, what: str, log: Log) -> None:
+    """The list is the whole council: seats that it does not name are removed, its order is theirs."""
+    there = {member.agent_id: member for member in council.members.all()}
+    named: set[str] = set()
+    for position, seat in enumerate(entry.entries("seats")):
+        agent_id = seat.text("agent_id")
+        if agent_id is None:
+            continue
+        if agent_id in named:
+            seat.blame(f"There is another seat {agent_id}.", "agent_id")
+            continue
+        named.add(agent_id)
+        member = there.get(agent_id) or CouncilMember(council=council, agent_id=agent_id, name=agent_id)
+        _apply_seat(member, seat, position, f"seat {agent_id} of {what}", log)
+    for agent_id in sorted(there.keys() - named):
+        there[agent_id].delete()
+        log.append(f"removed seat {agent_id} of {what}")
+
+
+def _apply_seat(member: CouncilMember, entry: Entry, position: int, what: str, log: Log) -> None:
+    entry.check_names({"agent_id", "model", "fallback_model", *fields.SEAT})
+    values = entry.values(CouncilMember, fields.SEAT) | {"position": position}
+    if entry.has("model") or member.pk is None:
+        model = model_at(entry, "model")
+        if model is None:
+            return
+        values["model"] = model
+    if entry.has("fallback_model"):
+        values["fallback_model"] = None if entry.data["fallback_model"] is None else model_at(entry, "fallback_model")
+    save_row(member, values, entry, what=what, log=log)
+
+
+def settle_default(document: Entry, log: Log) -> None:
+    """Make the council that the document chooses the default one. Without a choice the first council of all becomes it."""
+    entries = [entry for entry in document.entries("councils") if isinstance(entry.data.get("slug"), str)]
+    values = [(entry, entry.values(CouncilConfiguration, ("is_default",)).get("is_default")) for entry in entries]
+    chosen = [entry for entry, value in values if value]
+    if document.problems:
+        return
+    for entry in chosen[1:]:
+        entry.blame("Only one council can be the default.", "is_default")
+    current = CouncilConfiguration.objects.filter(is_default=True).first()
+    if not chosen and current is None:
+        chosen = entries[:1]
+    if not chosen:
+        for entry, value in values:
+            if value is False and current is not None and entry.data["slug"] == current.slug:
+                entry.blame("This is the default council. Choose another one as default instead.", "is_default")
+        return
+    council = CouncilConfiguration.objects.get(slug=chosen[0].data["slug"])
+    if council != current:
+        make_default(council=council)
+        log.append(f"council {council.slug} is now the default")

@@ -1,0 +1,91 @@
+"""The stored configuration as a document that ``apply_configuration`` takes back. Secrets stay where they are."""
+
+from collections.abc import Collection
+from decimal import Decimal
+from typing import Any
+
+from django.db import models
+
+from councils.models import CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate, Provider
+from councils.services.configuration import fields
+from councils.services.configuration.secrets import without_secrets
+
+Pins = set[tuple[str, str]]
+
+
+def dump_configuration() -> dict[str, Any]:
+    """Providers, models, prompts and councils that are not archived. Applying it where it came from changes nothing."""
+    councils = list(CouncilConfiguration.objects.filter(archived_at=None).order_by("slug").with_details())
+    prompts = list(PromptTemplate.objects.order_by("stage", "name", "version"))
+    newest = {(prompt.stage, prompt.name): prompt for prompt in prompts}
+    pinned = {
+        (prompt.stage, prompt.name) for council in councils for prompt in _prompts(council) if newest[prompt.stage, prompt.name] != prompt
+    }
+    return {
+        "format": fields.FORMAT,
+        "providers": [_provider(provider) for provider in Provider.objects.order_by("slug")],
+        "models": [_model(model) for model in ModelInfo.objects.select_related("provider").order_by("provider__slug", "name")],
+        "prompts": [_prompt(p, pinned) for p in prompts if (p.stage, p.name) in pinned or newest[p.stage, p.name] == p],
+        "councils": [_council(council, pinned) for council in councils],
+    }
+
+
+def _columns(row: models.Model, names: Collection[str]) -> dict[str, Any]:
+    return {name: _plain(getattr(row, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    # A decimal is a text here: a JSON number would go through binary digits in most readers.
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    return without_secrets(value)
+
+
+def _provider(provider: Provider) -> dict[str, Any]:
+    return {"slug": provider.slug, **_columns(provider, fields.PROVIDER)}
+
+
+def _model(model: ModelInfo) -> dict[str, Any]:
+    return {"provider": model.provider.slug, "name": model.name, **_columns(model, fields.MODEL)}
+
+
+def _prompt(prompt: PromptTemplate, pinned: Pins) -> dict[str, Any]:
+    numbered = {"version": prompt.version} if (prompt.stage, prompt.name) in pinned else {}
+    return {"stage": prompt.stage, "name": prompt.name, **numbered, "text": prompt.text}
+
+
+def _prompts(council: CouncilConfiguration) -> list[PromptTemplate]:
+    return [prompt for name in fields.COUNCIL_PROMPTS if (prompt := getattr(council, name)) is not None]
+
+
+def _council(council: CouncilConfiguration, pinned: Pins) -> dict[str, Any]:
+    return {
+        "slug": council.slug,
+        **_columns(council, fields.COUNCIL),
+        "is_default": council.is_default,
+        "chairman_model": _reference(council.chairman_model),
+        "chairman_fallbacks": [_reference(fallback.model) for fallback in council.chairman_fallbacks.all()],
+        **{name: _prompt_reference(getattr(council, name), pinned) for name in fields.COUNCIL_PROMPTS},
+        "seats": [_seat(member) for member in council.members.all()],
+    }
+
+
+def _seat(member: CouncilMember) -> dict[str, Any]:
+    return {
+        "agent_id": member.agent_id,
+        "model": _reference(member.model),
+        "fallback_model": None if member.fallback_model is None else _reference(member.fallback_model),
+        **_columns(member, fields.SEAT),
+    }
+
+
+def _reference(model: ModelInfo) -> str:
+    return f"{model.provider.slug}/{model.name}"
+
+
+def _prompt_reference(prompt: PromptTemplate | None, pinned: Pins) -> str | dict[str, Any] | None:
+    if prompt is None:
+        return None
+    if (prompt.stage, prompt.name) in pinned:
+        return {"name": prompt.name, "version": prompt.version}
+    return prompt.name

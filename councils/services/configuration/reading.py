@@ -1,0 +1,156 @@
+"""From a JSON document to typed values, with every complaint at its place (``councils[0].seats[2].model``)."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from councils.services.configuration.secrets import looks_secret, secret_names
+
+NO_SECRETS = "Secrets do not belong in a configuration file. Name an environment variable in api_key_env, or enter the key in the admin."
+
+
+class ConfigurationRejected(Exception):
+    """The configuration was not applied; nothing has changed. ``problems`` holds one sentence per fault, beginning with its place."""
+
+    def __init__(self, problems: Collection[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def parse_document(text: str) -> dict[str, Any]:
+    """The document as a mapping. Raises ``ConfigurationRejected`` for bad JSON, a name given twice, and numbers that are none."""
+    try:
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_not_a_number)
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationRejected([f"This is not a JSON document: {error}."]) from error
+    if not isinstance(document, dict):
+        raise ConfigurationRejected(['The document must be an object, for instance {"format": 1, "providers": []}.'])
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name!r} is given twice in one object")
+        found[name] = value
+    return found
+
+
+def _not_a_number(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object of the document and where it stands. Complaints of all entries are collected in one list."""
+
+    place: str
+    data: Mapping[str, Any]
+    problems: list[str]
+
+    def at(self, field: str) -> str:
+        return ".".join(part for part in (self.place, field) if part)
+
+    def blame(self, message: str, field: str = "") -> None:
+        self.problems.append(f"{self.at(field)}: {message}" if self.at(field) else message)
+
+    def blame_all(self, error: ValidationError) -> None:
+        """What Django's validation found, each at its field."""
+        for field, messages in error.message_dict.items():
+            for message in messages:
+                self.blame(message, "" if field == "__all__" else field)
+
+    def check_names(self, known: Collection[str]) -> None:
+        """Complain about fields that do not exist; what looks like a secret gets its own sentence. Values are never repeated."""
+        for name in self.data:
+            if name in known:
+                for path in secret_names(self.data[name]) if name == "options" else ():
+                    self.blame(NO_SECRETS, f"{name}.{path}")
+            elif looks_secret(name):
+                self.blame(NO_SECRETS, name)
+            else:
+                close = get_close_matches(name, known, n=1)
+                self.blame(f"Unknown field.{f' Did you mean {close[0]}?' if close else ''}", name)
+
+    def has(self, field: str) -> bool:
+        return field in self.data
+
+    def text(self, field: str) -> str | None:
+        """A text that must be there; complains and gives ``None`` where it is not."""
+        value = self.data.get(field)
+        if isinstance(value, str) and value.strip():
+            return value
+        self.blame("Give a text." if field in self.data else "This is missing.", field)
+        return None
+
+    def entries(self, field: str) -> Iterator["Entry"]:
+        """The objects of a list; a field left out is an empty list."""
+        for number, item in enumerate(self.items(field)):
+            place = self.at(f"{field}[{number}]")
+            if isinstance(item, dict):
+                yield Entry(place, item, self.problems)
+            else:
+                self.problems.append(f"{place}: This must be an object.")
+
+    def items(self, field: str) -> list[Any]:
+        value = self.data.get(field, [])
+        if isinstance(value, list):
+            return value
+        self.blame("This must be a list.", field)
+        return []
+
+    def values(self, model: type[models.Model], names: Collection[str]) -> dict[str, Any]:
+        """The values of these columns that the document gives, in the columns' own types."""
+        found: dict[str, Any] = {}
+        for name in names:
+            if name not in self.data:
+                continue
+            try:
+                found[name] = _typed(model._meta.get_field(name), self.data[name])
+            except ValueError as error:
+                self.blame(str(error), name)
+        return found
+
+
+def _typed(field: Any, value: Any) -> Any:
+    """``value`` as this column holds it. Raises ``ValueError`` with what is right where JSON's type is another: nothing is guessed."""
+    if value is None:
+        if not field.null:
+            raise ValueError("This cannot be null. Leave the field out to keep what is there.")
+        return None
+    if isinstance(field, models.DecimalField):
+        return _decimal(value)
+    types, name = _json_type(field)
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        raise ValueError(f"This must be {name}.")
+    return float(value) if isinstance(field, models.FloatField) else value
+
+
+def _json_type(field: Any) -> tuple[tuple[type, ...], str]:
+    if isinstance(field, models.BooleanField):
+        return (bool,), "true or false"
+    if isinstance(field, models.IntegerField):
+        return (int,), "a whole number"
+    if isinstance(field, models.FloatField):
+        return (int, float), "a number"
+    if isinstance(field, models.JSONField):
+        return (dict,), "an object"
+    return (str,), "a text"
+
+
+def _decimal(value: object) -> Decimal:
+    # The shortest text of a float is what was typed, so no binary digits come in.
+    try:
+        number = Decimal("NaN" if isinstance(value, bool) else str(value))
+    except ArithmeticError:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise ValueError('This must be a number, for instance 0.0004 or "0.0004".')
+    return number

@@ -1,0 +1,31 @@
+"""Writing one row only when it says something new."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from councils.services.configuration.reading import Entry
+
+Log = list[str]
+
+
+def save_row(row: models.Model, values: dict[str, Any], entry: Entry, *, what: str, log: Log, unchecked: tuple[str, ...] = ()) -> bool:
+    """Save what differs, after the model's own validation. ``False`` where the row is invalid; complaints go to the entry.
+
+    ``unchecked`` names columns whose constraints are settled elsewhere.
+    """
+    # A new row may have no value at all yet: reading an empty reference raises.
+    changed = [name for name, value in values.items() if row.pk is None or getattr(row, name) != value]
+    if row.pk is not None and not changed:
+        return True
+    for name in changed:
+        setattr(row, name, values[name])
+    try:
+        row.full_clean(exclude=unchecked)
+    except ValidationError as error:
+        entry.blame_all(error)
+        return False
+    log.append(f"updated {what}: {', '.join(changed)}" if row.pk is not None else f"created {what}")
+    row.save()
+    return True
