@@ -125,7 +125,7 @@ def _find_rankings(value: Any, names: Names, *, depth: int) -> tuple[Any, Any, b
     if any(names.find(key) for key in value):
         return value, value, False
     inner = (_find_rankings(item, names, depth=depth - 1) for item in value.values() if depth and isinstance(item, Mapping | list))
-    return next((found for found in inner if found), None)
+    return next(((found[0], found[1], False) for found in inner if found), None)
 
 
 def _names_a_label(row: Mapping[str, Any], names: Names) -> bool:

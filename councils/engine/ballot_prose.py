@@ -20,6 +20,9 @@ _HEADER = re.compile(
 )
 _ITEM = re.compile(r"^[\s>*_]*(\d{1,3})[.):]\s*(.+)$")
 _OF_TEN = r"(?:/|out of)\s*10"
+# What may stand around a label: a little markup, and one word such as "Response". Bounded, so that no text makes the search slow.
+_EDGE = r"(?:[^\w\n]|_){0,8}"
+_WORD = r"(?:[^\W\d_]{1,20}[ \t]{1,3})?"
 
 
 def read_prose(text: str, names: Names) -> list[Reading]:
@@ -44,8 +47,9 @@ def _with_scores(readings: list[Reading]) -> list[Reading]:
 
 
 def _scores(text: str, names: Names) -> Iterator[Reading]:
-    label, number = rf"(?:[^\W\d_]+\s+)?(?P<label>{names.pattern})", r"(?P<score>\d{1,3}(?:\.\d+)?)"
-    line = re.compile(rf"^[\W_]*{label}[\W_]*[:=–—-][\W_]*(?:score\W*)?{number}\s*(?:{_OF_TEN}\b.*|[\W_]*)$", re.IGNORECASE | re.MULTILINE)
+    label, number = rf"{_WORD}(?P<label>{names.pattern})", r"(?P<score>\d{1,3}(?:\.\d{1,6})?)"
+    end = rf"[ \t]{{0,3}}(?:{_OF_TEN}\b.*|{_EDGE})$"
+    line = re.compile(rf"^{_EDGE}{label}{_EDGE}[:=–—-]{_EDGE}(?:score{_EDGE})?{number}{end}", re.IGNORECASE | re.MULTILINE)
     found = list(line.finditer(text))
     if found:
         labels = check_labels([match["label"] for match in found], names)
@@ -54,12 +58,29 @@ def _scores(text: str, names: Names) -> Iterator[Reading]:
 
 
 def _chains(text: str, names: Names) -> Iterator[Reading]:
-    label = rf"(?:[^\W\d_]+\s+)?[*_`\[(]*(?:{names.pattern})[*_`\])]*"
-    chain = re.compile(rf"(?<!\w){label}(?:\s*[>=≻]\s*{label})+(?!\w)", re.IGNORECASE)
+    label = rf"{_WORD}[*_`\[(]{{0,3}}(?:{names.pattern})[*_`\])]{{0,3}}"
+    chain = re.compile(rf"(?<!\w){label}(?:\s{{0,3}}[>=≻]\s{{0,3}}{label})+(?!\w)", re.IGNORECASE)
+    problem, complete = None, False
     for match in chain.finditer(text):
-        tiers = [tier.split("=") for tier in re.split("[>≻]", match[0])]
-        labels = iter(check_labels([name for tier in tiers for name in tier], names))
-        yield Reading(tuple(tuple(next(labels) for _ in tier) for tier in tiers), {}, {}, coerced=True, source=match[0])
+        try:
+            reading = _read_chain(match[0], names, around=(text[: match.start()][-4:], text[match.end() :][:4]))
+        except Unreadable as unreadable:
+            # "A > B in style" may stand before the whole order.
+            problem = unreadable
+            continue
+        complete = True
+        yield reading
+    if problem and not complete:
+        raise problem
+
+
+def _read_chain(chain: str, names: Names, *, around: tuple[str, str]) -> Reading:
+    before, after = around
+    if before.rstrip().endswith((">", "≻")) or after.lstrip().startswith((">", "≻", "=")):
+        raise Unreadable("unknown_label", "The order names something that is not one of the answers shown.")
+    tiers = [tier.split("=") for tier in re.split("[>≻]", chain)]
+    labels = iter(check_labels([name for tier in tiers for name in tier], names))
+    return Reading(tuple(tuple(next(labels) for _ in tier) for tier in tiers), {}, {}, coerced=True, source=chain)
 
 
 def _numbered(text: str, names: Names) -> Iterator[Reading]:
@@ -68,7 +89,7 @@ def _numbered(text: str, names: Names) -> Iterator[Reading]:
     items = list(_items(lines[headers[-1] + 1 :])) if headers else []
     if not items:
         return
-    start = re.compile(rf"^[\W_]*(?:[^\W\d_]+\s+)?[\W_]*({names.pattern})(?!\w)", re.IGNORECASE)
+    start = re.compile(rf"^{_EDGE}{_WORD}{_EDGE}({names.pattern})(?!\w)", re.IGNORECASE)
     labels = check_labels([match[1] if (match := start.match(rest)) else rest for _, rest in items], names)
     numbers = [number for number, _ in items]
     # "1. 1. 1." is how some write lists in Markdown: the numbers then say nothing.

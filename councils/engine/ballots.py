@@ -19,18 +19,26 @@ __all__ = ["BallotProblem", "read_ballot", "strip_reasoning"]
 # A reply longer than this is read from its end, where a vote stands.
 READ_LIMIT = 256 * 1024
 
-_TAGS = "think|thinking|reasoning|thought|reflection"
-_CLOSED = re.compile(rf"<({_TAGS})>.*?</\1>", re.IGNORECASE | re.DOTALL)
-_HEADLESS = re.compile(rf"^.*</(?:{_TAGS})>", re.IGNORECASE | re.DOTALL)
-_UNCLOSED = re.compile(rf"^\s*<(?:{_TAGS})>.*$", re.IGNORECASE | re.DOTALL)
-
-Found = tuple[BallotRung, Iterable[Reading]]
+_TAG = re.compile(r"<(?P<closing>/?)(?P<name>think|thinking|reasoning|thought|reflection)>", re.IGNORECASE)
 
 
 def strip_reasoning(text: str) -> str:
     """The reply without its reasoning blocks; one that was never closed was cut while thinking, and nothing of it is left."""
-    text = _CLOSED.sub("", text)
-    return _UNCLOSED.sub("", _HEADLESS.sub("", text)).strip()
+    kept: list[str] = []
+    start, opening = 0, None
+    for tag in _TAG.finditer(text):
+        if opening is None and not tag["closing"]:
+            opening = tag
+        elif opening is None:
+            # The chat template had opened the block before the reply began.
+            kept, start = [], tag.end()
+        elif tag["closing"] and tag["name"].lower() == opening["name"].lower():
+            kept.append(text[start : opening.start()])
+            start, opening = tag.end(), None
+    before = "".join(kept)
+    if opening is not None and not (before + text[start : opening.start()]).strip():
+        return ""
+    return (before + text[start:]).strip()
 
 
 def read_ballot(
@@ -44,6 +52,8 @@ def read_ballot(
     reply = strip_reasoning(printable(text or "")[-READ_LIMIT:])
     if not reply:
         return BallotProblem("empty", "The reply is empty.")
+    if not labels:
+        return BallotProblem("no_ballot", "There was nothing to judge.")
     names, problem = Names(labels), None
     for rung, read in _ladder(reply, names):
         try:

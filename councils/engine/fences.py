@@ -17,17 +17,24 @@ from hashlib import sha256
 
 _NONCE_LENGTH = 16
 
-# Format characters (zero-width, bidirectional, tags), fillers that show as nothing, variation selectors that can carry hidden bytes,
-# private use, lone surrogates, and control characters other than tab and line feed.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Beyond these: format characters (zero-width, bidirectional, tags), fillers that show as nothing, variation selectors that can carry
+# hidden bytes, private use.
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff\ue000-\uf8ff]"
+    "[\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff\ue000-\uf8ff]"
 )
 _LINE_ENDS = re.compile("\r\n?|[\u2028\u2029\x0b\x0c\x85]")
-_ANGLES = "<＜﹤〈《«‹≪⟨⟪〈"
-_LOOK_ALIKE = re.compile(rf"[{_ANGLES}]{{2,}}(?=[\s/\\]*(?:answer|end|question|conversation|critiques|own)\b)", re.IGNORECASE)
+
+_LESS, _GREATER = "<＜﹤〈《«‹≪⟨⟪〈", ">＞﹥〉》»›≫⟩⟫〉"
+# An opening run of brackets, one of our words, and a closing run on the same line. Shifts and streams in code stay as they are.
+_LOOK_ALIKE = re.compile(
+    rf"(?<![{_LESS}])[{_LESS}]{{2,}}(?=[\s/\\]{{0,9}}(?:answer|end|question|conversation|critiques|own)\b[^\n]{{0,99}}?[{_GREATER}]{{2}})",
+    re.IGNORECASE,
+)
+# None of these holds a space, so that putting a space in their place cannot make a new one.
 _CHAT_TOKENS = re.compile(
-    r"<[|｜][^<>|｜\n]{0,64}[|｜]>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS)\]|<</?SYS>>|</?(?:s|bos|eos|unk|pad)>"
+    r"<[|｜][^\s<>|｜]{1,64}[|｜]>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS)\]|<</?SYS>>|</?(?:s|bos|eos|unk|pad)>"
     r"|</?(?:start_of_turn|end_of_turn|think|thinking|tool_call|tool_response)>",
     re.IGNORECASE,
 )
@@ -46,18 +53,23 @@ class Block:
     text: str
 
 
+def without_controls(text: str) -> str:
+    """The text without control characters and lone surrogates, which no database and no page can hold; line ends become line feeds."""
+    return _CONTROLS.sub("", _LINE_ENDS.sub("\n", text))
+
+
 def printable(text: str) -> str:
-    """The text without characters that do not show: control, format, zero-width, bidirectional, hidden tags, lone surrogates."""
-    return _HIDDEN.sub("", _LINE_ENDS.sub("\n", text))
+    """The text without any character that does not show: zero-width, bidirectional and hidden ones too.
+
+    For text that is judged. Emoji sequences and some scripts need joiners, so text that people read keeps them.
+    """
+    return _HIDDEN.sub("", without_controls(text))
 
 
 def sanitise(text: str) -> str:
     """The text with nothing in it that could pass for a fence or for a token of a chat template."""
-    text = printable(text)
-    while (cleaned := _CHAT_TOKENS.sub(" ", text)) != text:
-        text = cleaned
     # An opening bracket instead of nothing: removing could join what stands around it to a new fence.
-    return _LOOK_ALIKE.sub("(", text).strip()
+    return _LOOK_ALIKE.sub("(", _CHAT_TOKENS.sub(" ", printable(text))).strip()
 
 
 def pick_nonce(seed: str, key: str, texts: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from councils.engine.ballots import BallotProblem, read_ballot, strip_reasoning
 from councils.engine.errors import EmptyAnswer
-from councils.engine.fences import parse_fences, printable
+from councils.engine.fences import parse_fences, printable, without_controls
 from councils.engine.prompts import PreparedCall
 from councils.engine.repair import repair_call
 from councils.engine.steering import NOTES_CLOSE, NOTES_OPEN
@@ -41,7 +41,8 @@ def conclude(spec: CouncilSpec, prepared: PreparedCall, text: str, *, repaired: 
 
 def clean_answer(text: str) -> str:
     """An answer without reasoning blocks and without characters that do not show."""
-    return printable(strip_reasoning(text)).strip()
+    answer = without_controls(strip_reasoning(text)).strip()
+    return answer if printable(answer).strip() else ""
 
 
 def _split_notes(text: str) -> tuple[str, str]:
@@ -60,6 +61,8 @@ def _conclude_review(spec: CouncilSpec, prepared: PreparedCall, text: str, *, re
     read = read_ballot(text, labels=prepared.labels, reviewer=prepared.agent_id, weight=weight, quoted=shown)
     if isinstance(read, BallotProblem):
         repair = None if repaired else repair_call(prepared, text, read)
-        return StepResult(status=StepStatus.INVALID, text=printable(text), problem=read.sentence, error_kind=read.kind, repair=repair)
+        return StepResult(
+            status=StepStatus.INVALID, text=without_controls(text), problem=read.sentence, error_kind=read.kind, repair=repair
+        )
     ballot = replace(read, rung=BallotRung.REPAIR_CALL) if repaired else read
-    return StepResult(status=StepStatus.DONE, text=printable(text), ballot=ballot)
+    return StepResult(status=StepStatus.DONE, text=without_controls(text), ballot=ballot)
