@@ -7,6 +7,7 @@ http to this machine.
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from council_site import keys
@@ -17,6 +18,8 @@ from council_site.redis import cache, channel_layer
 from council_site.sqlite import use_safe_sqlite
 
 use_safe_sqlite()
+# Django's own classes take type arguments at run time too: ``ModelAdmin[Provider]``.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -134,6 +137,9 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = LOCAL
+if LOCAL:
+    # Nothing is collected here, but WhiteNoise looks for the directory.
+    STATIC_ROOT.mkdir(exist_ok=True)
 
 HTTPS = not LOCAL
 SECURE_SSL_REDIRECT = HTTPS

@@ -21,3 +21,5 @@ for _database in DATABASES.values():
     if "sqlite" in _database["ENGINE"]:
         _database["TEST"] = {"NAME": _database["NAME"]}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Nothing was collected here; whitenoise would warn of that with every request handler it builds.
+WHITENOISE_AUTOREFRESH = True

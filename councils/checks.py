@@ -1,0 +1,169 @@
+"""System checks: what must hold before the site may start, each with an id.
+
+========= =====================================================================
+councils.E001 SQLite's library is too old to be safe with WAL
+councils.E002 SQLite is not set up for durable, concurrent writing
+councils.E003 no strict content security policy
+councils.E004 sockets do not check the origin of the page
+councils.E005 a key of ``FIELD_ENCRYPTION_KEYS`` is not usable
+councils.E006 the number of proxies and the trust in their headers disagree
+councils.E007 the broker's Redis may evict queued tasks (deployment check)
+councils.W001 the broker's Redis did not answer (deployment check)
+========= =====================================================================
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import redis
+from channels.routing import ProtocolTypeRouter
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from councils.origins import OriginValidator
+
+SAFE_SQLITE = (3, 51, 3)
+CSP_MIDDLEWARE = "ContentSecurityPolicyMiddleware"
+LOOSE_SOURCES = {"*", "'unsafe-inline'", "'unsafe-eval'", "http:", "https:", "data:"}
+REDIS_TIMEOUT_S = 2.0
+
+
+def register() -> None:
+    """Make Django run these checks. Those of SQLite and Redis connect, so they run where Django is asked for it."""
+    checks.register(check_sqlite, checks.Tags.database)
+    checks.register(check_content_security_policy, checks.Tags.security)
+    checks.register(check_socket_origins, checks.Tags.security)
+    checks.register(check_key_ring, checks.Tags.security)
+    checks.register(check_proxies, checks.Tags.security)
+    checks.register(check_redis_policy, checks.Tags.security, deploy=True)
+
+
+def check_sqlite(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """The library's version, and the pragmas as they are in force on a connection (``check --database``, ``migrate``)."""
+    return [message for alias in databases or () for message in _sqlite_faults(alias)]
+
+
+def _sqlite_faults(alias: str) -> Iterator[CheckMessage]:
+    connection = connections[alias]
+    if connection.vendor != "sqlite":
+        return
+    with connection.cursor() as cursor:
+        version = cursor.execute("SELECT sqlite_version()").fetchone()[0]
+        pragmas = {name: cursor.execute(f"PRAGMA {name}").fetchone() for name in ("journal_mode", "synchronous", "mmap_size")}
+    if tuple(int(part) for part in version.split(".")) < SAFE_SQLITE:
+        yield checks.Error(
+            f"SQLite {version} can corrupt a database in WAL mode.",
+            hint="Install pysqlite3, which brings a newer one: pip install -r requirements.txt",
+            id="councils.E001",
+        )
+    in_force = {name: row[0] if row else 0 for name, row in pragmas.items()}
+    options = connection.settings_dict.get("OPTIONS", {})
+    faults = [
+        *(["journal_mode is not WAL"] if in_force["journal_mode"] not in {"wal", "memory"} else []),
+        *(["synchronous is below FULL"] if in_force["synchronous"] < 2 else []),
+        *(["mmap_size is not 0"] if in_force["mmap_size"] else []),
+        *(["transaction_mode is not IMMEDIATE"] if options.get("transaction_mode") != "IMMEDIATE" else []),
+        *(["timeout is below 20 s"] if options.get("timeout", 0) < 20 else []),
+    ]
+    if faults:
+        yield checks.Error(
+            f"SQLite is not set up for durable, concurrent writing: {', '.join(faults)}.",
+            hint="Take the options from council_site/databases.py.",
+            id="councils.E002",
+        )
+
+
+def check_content_security_policy(**_: Any) -> list[CheckMessage]:
+    """A policy is sent, and its scripts come from this site alone."""
+    directives = (getattr(settings, "CONTENT_SECURITY_POLICY", None) or {}).get("DIRECTIVES", {})
+    scripts = directives.get("script-src") or directives.get("default-src") or ["*"]
+    faults = [
+        *(["its middleware is not installed"] if not any(name.endswith(CSP_MIDDLEWARE) for name in settings.MIDDLEWARE) else []),
+        *(["script-src is loose"] if LOOSE_SOURCES & set(scripts) else []),
+        *(["frame-ancestors is missing"] if not directives.get("frame-ancestors") else []),
+    ]
+    if not faults:
+        return []
+    return [
+        checks.Error(
+            f"The content security policy does not protect: {', '.join(faults)}.",
+            hint="Restore CONTENT_SECURITY_POLICY and MIDDLEWARE of council_site/settings.py.",
+            id="councils.E003",
+        )
+    ]
+
+
+def check_socket_origins(**_: Any) -> list[CheckMessage]:
+    """The sockets of the ASGI application are behind our origin check."""
+    application = import_string(settings.ASGI_APPLICATION)
+    sockets = application.application_mapping.get("websocket") if isinstance(application, ProtocolTypeRouter) else None
+    if isinstance(sockets, OriginValidator):
+        return []
+    return [
+        checks.Error(
+            "Any page on the web may open a socket with a visitor's session.",
+            hint="Wrap the websocket application in councils.origins.OriginValidator.",
+            id="councils.E004",
+        )
+    ]
+
+
+def check_key_ring(**_: Any) -> list[CheckMessage]:
+    """There is a key, and every one is a Fernet key. The message says which by its place, never the key."""
+    if not settings.FIELD_ENCRYPTION_KEYS:
+        return [_key_fault("FIELD_ENCRYPTION_KEYS is empty: the keys of providers cannot be stored.")]
+    bad = [str(place) for place, key in enumerate(settings.FIELD_ENCRYPTION_KEYS, start=1) if not _is_fernet_key(key)]
+    return [_key_fault(f"FIELD_ENCRYPTION_KEYS holds something that is no key at place {', '.join(bad)}.")] if bad else []
+
+
+def _key_fault(message: str) -> CheckMessage:
+    hint = 'Make a key with: python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+    return checks.Error(message, hint=hint, id="councils.E005")
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        Fernet(key)
+    except ValueError:
+        return False
+    return True
+
+
+def check_proxies(**_: Any) -> list[CheckMessage]:
+    """Headers of a proxy are believed exactly if there is one."""
+    trusted = bool(settings.SECURE_PROXY_SSL_HEADER or settings.USE_X_FORWARDED_HOST or settings.USE_X_FORWARDED_PORT)
+    if not trusted or settings.TRUSTED_PROXY_COUNT > 0:
+        return []
+    return [
+        checks.Error(
+            "Headers of a proxy are trusted, but TRUSTED_PROXY_COUNT is 0: any visitor can forge them.",
+            hint="Set TRUSTED_PROXY_COUNT to the number of proxies in front of the site.",
+            id="councils.E006",
+        )
+    ]
+
+
+def check_redis_policy(**_: Any) -> list[CheckMessage]:
+    """The broker's Redis never evicts: any other policy loses queued tasks without a word."""
+    if not settings.REDIS_URL:
+        return []
+    options = {"socket_timeout": REDIS_TIMEOUT_S, "socket_connect_timeout": REDIS_TIMEOUT_S}
+    try:
+        with closing(redis.Redis.from_url(settings.REDIS_URL, **options)) as client:
+            policy = client.info("memory").get("maxmemory_policy", "unknown")
+    except redis.RedisError as error:
+        return [checks.Warning(f"Redis did not answer, so its policy is not known ({type(error).__name__}).", id="councils.W001")]
+    if policy == "noeviction":
+        return []
+    return [
+        checks.Error(
+            f"Redis at REDIS_URL evicts when it is full ({policy}): queued tasks would vanish.",
+            hint="Start it with --maxmemory-policy noeviction, and give the cache its own Redis (REDIS_CACHE_URL).",
+            id="councils.E007",
+        )
+    ]
