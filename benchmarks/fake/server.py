@@ -44,12 +44,16 @@ class Office:
     log: TextIO | None = None
     entries: list[Entry] = field(default_factory=list)
     keep_entries: bool = False
+    connections: int = 0
     behaviours: Behaviours = field(default_factory=Behaviours)
+    noted: threading.Condition = field(default_factory=threading.Condition)
 
     def note(self, entry: Entry) -> None:
         """Append to the log. The file is line-buffered: what is noted survives a kill of this process."""
         if self.keep_entries:
-            self.entries.append(entry)
+            with self.noted:
+                self.entries.append(entry)
+                self.noted.notify_all()
         if self.log is not None:
             self.log.write(orjson.dumps(entry).decode() + "\n")
 
@@ -88,6 +92,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._office.connections += 1
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._transport = None
@@ -264,7 +269,16 @@ class Running:
 
     def entries_of(self, model: str) -> list[Entry]:
         """What the log says of ``model``, in the order in which the answers ended."""
-        return [entry for entry in list(self.office.entries) if entry.model == model]
+        with self.office.noted:
+            return [entry for entry in self.office.entries if entry.model == model]
+
+    def wait_for_entry(self, model: str, *, timeout_s: float = 10.0) -> Entry:
+        """The first entry of ``model``, waited for: the server notices the end of a connection on its own time. Blocks the thread."""
+        with self.office.noted:
+            found = self.office.noted.wait_for(lambda: [entry for entry in self.office.entries if entry.model == model], timeout_s)
+        if not found:
+            raise TimeoutError(f"no call to {model} was logged")
+        return found[0]
 
 
 @contextmanager
@@ -274,9 +288,9 @@ def running(*, log: Path | None = None, models: Sequence[str] = DEFAULT_MODELS) 
     loop = asyncio.new_event_loop()
     file = log.open("a", buffering=1, encoding="utf-8") if log else None
     office.log = file
-    server = loop.run_until_complete(serve(office))
     thread = threading.Thread(target=loop.run_forever, name="fake-provider", daemon=True)
     thread.start()
+    server = asyncio.run_coroutine_threadsafe(serve(office), loop).result(timeout=10)
     try:
         yield Running(server.sockets[0].getsockname()[1], office)
     finally:

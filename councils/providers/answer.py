@@ -34,12 +34,14 @@ class AnswerReader:
         self._filter = SecretFilter(secrets)
         self._draft = Draft()
         self._parts: list[str] = []
+        self._shown = 0
         self._written = 0
         self._received = 0
         self._bad_events = 0
         self._cut = False
         self._undecided = isinstance(self._framing, SseFraming)
         self._whole: list[bytes] | None = None
+        self.failure: ProviderError | None = None
 
     @property
     def done(self) -> bool:
@@ -61,30 +63,27 @@ class AnswerReader:
         return self._draft.active
 
     def feed(self, chunk: bytes) -> str:
-        """The text that ``chunk`` adds. Raises ``ProviderError`` for an error inside the stream and ``BrokenStream`` for nonsense."""
+        """The text that ``chunk`` adds. What goes wrong is kept in ``failure``: the text before it in the same chunk is not lost."""
         self._draft.active = False
-        self._received += len(chunk)
-        if self._received > MAX_STREAM_BYTES:
-            raise BrokenStream("The stream is longer than any answer.")
-        if self._undecided and chunk.strip():
-            self._undecided = False
-            # Asked for a stream, some servers answer with the completion in one piece: an event never begins with a brace.
-            self._whole = [] if chunk.lstrip().startswith(b"{") else None
-        if self._whole is not None:
-            return self._hold(chunk)
-        text = self._take(self._framing.feed(chunk))
-        return text + self._rest() if self.done else text
+        try:
+            self._feed(chunk)
+        except ProviderError as error:
+            self.failure = error
+        return self._fresh_text()
 
     def close(self) -> str:
-        """The text that the end of the stream completes. Raises ``BrokenStream`` where the answer is not whole."""
-        text = self._read_whole(b"".join(self._whole)) if self._whole is not None else self._take(self._framing.close())
-        if not self.complete:
-            raise BrokenStream("The stream ended before the answer did.")
-        return text + self._rest()
-
-    def _rest(self) -> str:
-        # The last text, held back until it was certain that it is no secret.
-        return "" if self._cut else self._accept(self._filter.close())
+        """The text that the end of the stream completes; ``failure`` is set where the answer is not whole."""
+        try:
+            if self._whole is not None:
+                self._read_whole(b"".join(self._whole))
+            else:
+                self._take(self._framing.close())
+            if not self.complete:
+                raise BrokenStream("The stream ended before the answer did.")
+            self._accept(self._filter.close())
+        except ProviderError as error:
+            self.failure = error
+        return self._fresh_text()
 
     def completion(self, *, latency_ms: int, first_token_ms: int | None) -> Completion:
         """The finished answer. Raises ``Refused`` and ``EmptyAnswer``, with the usage that was paid for nothing."""
@@ -117,29 +116,37 @@ class AnswerReader:
             return EmptyAnswer("The token limit was reached before the first word.")
         return EmptyAnswer()
 
-    def _hold(self, chunk: bytes) -> str:
+    def _feed(self, chunk: bytes) -> None:
+        self._received += len(chunk)
+        if self._received > MAX_STREAM_BYTES:
+            raise BrokenStream("The stream is longer than any answer.")
+        if self._undecided and chunk.strip():
+            self._undecided = False
+            # Asked for a stream, some servers answer with the completion in one piece: an event never begins with a brace.
+            self._whole = [] if chunk.lstrip().startswith(b"{") else None
+        if self._whole is None:
+            self._take(self._framing.feed(chunk))
+            return
         if self._received > MAX_WHOLE_BYTES:
             raise BrokenStream("The answer in one piece is too long.")
         self._draft.active = True
-        if self._whole is not None:
-            self._whole.append(chunk)
-        return ""
+        self._whole.append(chunk)
 
-    def _read_whole(self, body: bytes) -> str:
+    def _read_whole(self, body: bytes) -> None:
         try:
-            content = orjson.loads(body)
-            return self._accept(self._filter.feed(self._read(Event("", body), content, whole=True)))
+            self._accept(self._filter.feed(self._read(Event("", body), orjson.loads(body), whole=True)))
         except (orjson.JSONDecodeError, MalformedEventError) as error:
             raise BrokenStream("The answer is not in the provider's protocol.") from error
 
-    def _take(self, events: list[Event]) -> str:
-        texts = []
+    def _take(self, events: list[Event]) -> None:
         for event in events:
             if self.done:
-                break
+                return
             if text := self._text_of(event):
-                texts.append(self._accept(self._filter.feed(text)))
-        return "".join(texts)
+                self._accept(self._filter.feed(text))
+        if self.done:
+            # Held back until it was certain that it is no secret.
+            self._accept(self._filter.close())
 
     def _text_of(self, event: Event) -> str:
         if event.data.strip() == DONE:
@@ -164,12 +171,14 @@ class AnswerReader:
             raise from_event(content, secrets=self._secrets)
         return self._dialect.read_whole(content, self._draft) if whole else self._dialect.read(content, self._draft)
 
-    def _accept(self, text: str) -> str:
+    def _accept(self, text: str) -> None:
         room = self._request.max_chars - self._written
-        if len(text) > room:
-            text = text[:room]
-            self._cut = True
-        self._written += len(text)
-        if text:
-            self._parts.append(text)
-        return text
+        if self._cut or not text:
+            return
+        self._cut = len(text) > room
+        self._written += min(len(text), room)
+        self._parts.append(text[:room])
+
+    def _fresh_text(self) -> str:
+        fresh, self._shown = "".join(self._parts[self._shown :]), len(self._parts)
+        return fresh

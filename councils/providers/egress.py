@@ -6,12 +6,15 @@ that a name cannot change its meaning in between (DNS rebinding).
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 from councils.engine.errors import EgressDenied
 
 NAT64 = IPv6Network("64:ff9b::/96")
+# Inside although the standard library of this Python calls them global: protocol assignments (Oracle's metadata), local NAT64, and
+# Azure's host address, which is public by number only.
+ALSO_INSIDE = (ip_network("192.0.0.0/24"), ip_network("64:ff9b:1::/48"), ip_network("168.63.129.16/32"))
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Labels as DNS knows them. Everything else (encoded, full-width, with control characters) is some spelling of something.
 NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*")
@@ -63,6 +66,8 @@ def is_public(address: str) -> bool:
     if isinstance(parsed, IPv6Address) and (inner := _embedded(parsed)) is not None:
         parsed = inner
     site_local = isinstance(parsed, IPv6Address) and parsed.is_site_local
+    if any(parsed in network for network in ALSO_INSIDE):
+        return False
     return parsed.is_global and not (parsed.is_multicast or parsed.is_reserved or parsed.is_link_local or site_local)
 
 

@@ -55,6 +55,8 @@ class HttpProvider:
                 if text:
                     first_token_ms = _ms_since(watch, loop) if first_token_ms is None else first_token_ms
                     yield Delta(text=text)
+                if reader.failure is not None:
+                    raise reader.failure
                 # After the yield: the time that the consumer took is not the provider's.
                 if reader.active:
                     watch.progress(loop.time())

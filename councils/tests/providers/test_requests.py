@@ -1,0 +1,157 @@
+from typing import Any
+
+import pytest
+
+from councils.engine.types import ChatMessage, CompletionRequest, StructuredMode
+from councils.providers.anthropic import DEFAULT_MAX_TOKENS
+from councils.providers.endpoint import Endpoint, EndpointKind
+from councils.providers.factory import DIALECTS
+from councils.tests.providers.support import SCHEMA, request
+
+OPENAI, OLLAMA, ANTHROPIC = EndpointKind.OPENAI, EndpointKind.OLLAMA, EndpointKind.ANTHROPIC
+
+
+def body(kind: EndpointKind, asked: CompletionRequest, **extra: Any) -> dict[str, Any]:
+    return DIALECTS[kind].body(Endpoint(base_url="https://models.example", kind=kind, extra=extra), asked)
+
+
+@pytest.mark.parametrize("kind", list(EndpointKind))
+def test_every_dialect_asks_for_a_stream_of_the_model(kind: EndpointKind) -> None:
+    sent = body(kind, request("tiny", "Hello"))
+
+    assert (sent["model"], sent["stream"], sent["messages"]) == ("tiny", True, [{"role": "user", "content": "Hello"}])
+
+
+@pytest.mark.parametrize("kind", list(EndpointKind))
+def test_what_was_not_set_is_not_sent(kind: EndpointKind) -> None:
+    sent = body(kind, request())
+
+    assert not {"temperature", "response_format", "format", "tools", "system"} & set(sent)
+    assert sent.get("options", {}) == {}
+
+
+@pytest.mark.parametrize("kind", list(EndpointKind))
+def test_extra_fields_replace_and_remove_ours(kind: EndpointKind) -> None:
+    sent = body(kind, request(), model="other", messages=None, keep_alive="5m")
+
+    assert sent["model"] == "other"
+    assert "messages" not in sent
+    assert sent["keep_alive"] == "5m"
+
+
+def test_openai_asks_for_usage_in_the_stream() -> None:
+    assert body(OPENAI, request())["stream_options"] == {"include_usage": True}
+
+
+def test_openai_takes_limit_and_temperature() -> None:
+    sent = body(OPENAI, request(max_tokens=50, temperature=0.0))
+
+    assert (sent["max_tokens"], sent["temperature"]) == (50, 0.0)
+
+
+def test_reasoning_models_get_the_limit_under_their_own_name() -> None:
+    sent = body(OPENAI, request(max_tokens=50), max_tokens_field="max_completion_tokens")
+
+    assert sent["max_completion_tokens"] == 50
+    assert not {"max_tokens", "max_tokens_field"} & set(sent)
+
+
+def test_openai_asks_for_a_schema_strictly() -> None:
+    sent = body(OPENAI, request(schema=SCHEMA, schema_name="ballot", structured=StructuredMode.JSON_SCHEMA))
+
+    assert sent["response_format"] == {"type": "json_schema", "json_schema": {"name": "ballot", "strict": True, "schema": SCHEMA}}
+
+
+def test_openai_asks_for_any_json() -> None:
+    sent = body(OPENAI, request(schema=SCHEMA, structured=StructuredMode.JSON_OBJECT))
+
+    assert sent["response_format"] == {"type": "json_object"}
+
+
+@pytest.mark.parametrize("kind", list(EndpointKind))
+def test_a_plain_request_keeps_its_schema_to_itself(kind: EndpointKind) -> None:
+    assert body(kind, request(schema=SCHEMA)) == body(kind, request())
+
+
+def test_ollama_puts_its_settings_into_options_and_keeps_those_of_the_endpoint() -> None:
+    sent = body(OLLAMA, request(max_tokens=50, temperature=0.5), options={"num_ctx": 8192})
+
+    assert sent["options"] == {"num_predict": 50, "temperature": 0.5, "num_ctx": 8192}
+
+
+def test_ollama_takes_the_schema_as_format() -> None:
+    assert body(OLLAMA, request(schema=SCHEMA, structured=StructuredMode.JSON_SCHEMA))["format"] == SCHEMA
+    assert body(OLLAMA, request(schema=SCHEMA, structured=StructuredMode.JSON_OBJECT))["format"] == "json"
+
+
+def test_anthropic_takes_the_system_prompt_apart_from_the_messages() -> None:
+    messages = (
+        ChatMessage(role="system", content="Be brief."),
+        ChatMessage(role="user", content="Hi"),
+        ChatMessage(role="system", content="Be kind."),
+    )
+    sent = body(ANTHROPIC, CompletionRequest(model="m", messages=messages))
+
+    assert sent["system"] == "Be brief.\n\nBe kind."
+    assert sent["messages"] == [{"role": "user", "content": "Hi"}]
+
+
+def test_anthropic_always_gets_the_limit_it_requires() -> None:
+    assert body(ANTHROPIC, request())["max_tokens"] == DEFAULT_MAX_TOKENS
+    assert body(ANTHROPIC, request(max_tokens=50))["max_tokens"] == 50
+
+
+def test_a_temperature_beyond_anthropics_scale_is_its_highest() -> None:
+    assert body(ANTHROPIC, request(temperature=1.7))["temperature"] == 1.0
+
+
+def test_anthropic_is_given_the_schema_as_the_one_tool_it_must_use() -> None:
+    sent = body(ANTHROPIC, request(schema=SCHEMA, schema_name="ballot", structured=StructuredMode.JSON_SCHEMA))
+
+    assert [(tool["name"], tool["input_schema"]) for tool in sent["tools"]] == [("ballot", SCHEMA)]
+    assert sent["tool_choice"] == {"type": "tool", "name": "ballot"}
+
+
+def test_anthropic_has_no_mode_for_any_json() -> None:
+    assert "tools" not in body(ANTHROPIC, request(schema=SCHEMA, structured=StructuredMode.JSON_OBJECT))
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "url"),
+    [
+        (OPENAI, "https://api.openai.com/v1", "https://api.openai.com/v1/chat/completions"),
+        (OPENAI, "http://vllm:8000/v1/", "http://vllm:8000/v1/chat/completions"),
+        (OLLAMA, "http://ollama:11434", "http://ollama:11434/api/chat"),
+        (OLLAMA, "http://ollama:11434/api/", "http://ollama:11434/api/chat"),
+        (ANTHROPIC, "https://api.anthropic.com", "https://api.anthropic.com/v1/messages"),
+        (ANTHROPIC, "https://api.anthropic.com/v1", "https://api.anthropic.com/v1/messages"),
+    ],
+)
+def test_a_base_address_is_understood_however_people_write_it(kind: EndpointKind, base: str, url: str) -> None:
+    assert DIALECTS[kind].chat_url(Endpoint(base_url=base, kind=kind)) == url
+
+
+@pytest.mark.parametrize(
+    ("kind", "headers"),
+    [
+        (OPENAI, {"authorization": "Bearer key"}),
+        (OLLAMA, {"authorization": "Bearer key"}),
+        (ANTHROPIC, {"x-api-key": "key", "anthropic-version": "2023-06-01"}),
+    ],
+)
+def test_each_dialect_shows_the_key_in_its_own_way(kind: EndpointKind, headers: dict[str, str]) -> None:
+    assert DIALECTS[kind].headers(Endpoint(base_url="https://models.example", api_key="key")) == headers
+
+
+@pytest.mark.parametrize("kind", list(EndpointKind))
+def test_without_a_key_no_credentials_are_sent(kind: EndpointKind) -> None:
+    headers = DIALECTS[kind].headers(Endpoint(base_url="https://models.example"))
+
+    assert not {"authorization", "x-api-key"} & set(headers)
+
+
+def test_anthropics_version_can_be_chosen() -> None:
+    headers = DIALECTS[ANTHROPIC].headers(Endpoint(base_url="https://models.example", extra={"api_version": "2030-01-01"}))
+
+    assert headers["anthropic-version"] == "2030-01-01"
+    assert "api_version" not in body(ANTHROPIC, request(), api_version="2030-01-01")
