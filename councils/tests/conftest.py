@@ -1,0 +1,56 @@
+"""What tests of several layers share: a fake provider over real sockets, councils that ask it, an engine, people."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from benchmarks.fake.server import Running, running
+from benchmarks.staging import fake_model, stage_council
+from councils.models import CouncilConfiguration, User
+from councils.runner.host import EngineHost
+from councils.tests.durability.support import QUICK, Asker
+
+
+@pytest.fixture(scope="session")
+def fake_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server that speaks the three dialects, and remembers what it was asked."""
+    log: Path = tmp_path_factory.mktemp("fake") / "calls.jsonl"
+    with running(log=log) as server:
+        yield server
+
+
+@pytest.fixture
+def asker(transactional_db: None) -> User:
+    """Somebody who asks questions."""
+    return User.objects.create_user("asker", password="correct horse battery")
+
+
+@pytest.fixture
+def quick_engine(settings: Settings) -> None:
+    """Leases, heartbeats and retries as short as they can be."""
+    for name, value in QUICK.items():
+        setattr(settings, name, value)
+
+
+@pytest.fixture
+def engine(transactional_db: None, quick_engine: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineHost]:
+    """This process's engine, running. Handed over at the end of the test like at the end of a server."""
+    host = EngineHost()
+    monkeypatch.setattr("councils.runner.host._host", host)
+    host.start()
+    yield host
+    host.stop()
+
+
+@pytest.fixture
+def ask(asker: User, fake_provider: Running) -> Asker:
+    """Ask a council of the fake provider's models, named by their behaviour."""
+
+    def council(*behaviours: str, **options: Any) -> CouncilConfiguration:
+        seats = [fake_model(fake_provider.url, f"{behaviour},name=s{n}") for n, behaviour in enumerate(behaviours)]
+        return stage_council(seats, **options)
+
+    return Asker(asker, council, fake_provider)
