@@ -1,5 +1,6 @@
 """What the OpenAPI schema says of every operation without each view saying it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
@@ -26,6 +27,7 @@ class EnvelopeSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses: dict[str, Any] = super()._get_response_bodies(direction)
+        describe: Callable[..., dict[str, Any]] = self._get_response_for_code
         for codes, meaning in (("4XX", "The request cannot be met as it is."), ("5XX", "The service cannot answer now.")):
-            responses[codes] = super()._get_response_for_code(ErrorSerializer, codes, direction=direction) | {"description": meaning}
+            responses[codes] = describe(ErrorSerializer, codes, direction=direction) | {"description": meaning}
         return responses
