@@ -29,8 +29,10 @@ def clone_council(*, council: CouncilConfiguration) -> CouncilConfiguration:
     copy.name = f"{council.name[:90]} (copy)"
     copy.is_default = copy.is_active = False
     copy.save()
-    for row in (*members, *fallbacks):
-        row.pk, row.council = None, copy
+    for member in members:
+        member.pk, member.council = None, copy
+    for fallback in fallbacks:
+        fallback.pk, fallback.council = None, copy
     CouncilMember.objects.bulk_create(members)
     ChairmanFallback.objects.bulk_create(fallbacks)
     return copy

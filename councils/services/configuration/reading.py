@@ -128,12 +128,13 @@ def _typed(field: Any, value: Any) -> Any:
     if isinstance(field, models.DecimalField):
         return _decimal(value)
     types, name = _json_type(field)
+    # A bool is an int to Python, not to people.
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         raise ValueError(f"This must be {name}.")
-    return float(value) if isinstance(field, models.FloatField) else value
+    return value
 
 
-def _json_type(field: Any) -> tuple[tuple[type, ...], str]:
+def _json_type(field: object) -> tuple[tuple[type, ...], str]:
     if isinstance(field, models.BooleanField):
         return (bool,), "true or false"
     if isinstance(field, models.IntegerField):
