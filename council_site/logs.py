@@ -7,24 +7,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 HIDDEN = "[hidden]"
-_SECRETS = re.compile(
+_NAMED = re.compile(
     r"""(?ix)
     (?P<keep>
-        (?: authorization | x-api-key | api[_-]?key | password | passwd | secret(?:_key)? | token | cookie )
+        (?: authorization | x-api-key | api[_-]?key | password | passwd | secret(?:_key)? | token | cookie | sessionid )
         ["']? \s* [:=] \s* ["']? (?: (?:bearer|basic|token) \s+ )?
       | \b bearer \s+
-      | :// [^/\s:@]* :
     )
-    (?P<secret> [^\s"',;&@]+ )
+    [^\s"',;&]+
     """
 )
-_KEYS = re.compile(r"\b(?:sk|pk|rk|gsk|xai)-[A-Za-z0-9_-]{12,}")
+_IN_URL = re.compile(r"(?P<keep>://[^/\s:@]*:)[^/\s@]+(?=@)")
+_BY_PREFIX = re.compile(r"(?P<keep>\b)(?:sk|pk|rk|gsk|xai)-[A-Za-z0-9_-]{12,}")
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
 def redacted(text: str) -> str:
     """The text without what looks like a key, a password or a token."""
-    return _KEYS.sub(HIDDEN, _SECRETS.sub(lambda found: found["keep"] + HIDDEN, text))
+    for pattern in (_IN_URL, _NAMED, _BY_PREFIX):
+        text = pattern.sub(rf"\g<keep>{HIDDEN}", text)
+    return text
 
 
 class ReadableFormatter(logging.Formatter):

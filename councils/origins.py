@@ -4,7 +4,7 @@ Channels' own validator compares host names alone, so that it lets ``http://`` p
 host and port must all be the site's: those that the handshake was sent to, or one of ``CSRF_TRUSTED_ORIGINS``.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from channels.security.websocket import WebsocketDenier
@@ -21,12 +21,6 @@ class Origin(NamedTuple):
     scheme: str
     host: str
     port: int
-
-
-class Application(Protocol):
-    """An ASGI application."""
-
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None: ...
 
 
 def parse_origin(text: str) -> Origin | None:
@@ -63,10 +57,10 @@ def may_connect(scope: dict[str, Any]) -> bool:
 class OriginValidator:
     """Answers a handshake from another origin with 403, before it reaches a consumer."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Any) -> None:
         self.application = application
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if may_connect(scope):
             await self.application(scope, receive, send)
         else:

@@ -1,7 +1,10 @@
 """The live view's address."""
 
+from typing import Any, cast
+
 from django.urls import path
 
 from councils.consumers import RunConsumer
 
-websocket_urlpatterns = [path("ws/", RunConsumer.as_asgi())]
+# Django's types know views only; Channels routes ASGI applications with the same function.
+websocket_urlpatterns: list[Any] = [path("ws/", cast("Any", RunConsumer.as_asgi()))]

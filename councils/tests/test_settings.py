@@ -2,7 +2,7 @@
 
 import re
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ COMPOSE_ONLY = {"POSTGRES_PASSWORD"}
 
 
 @pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+def load(monkeypatch: pytest.MonkeyPatch) -> Load:
     """Settings from these variables and nothing else; ``without`` leaves one of production's out."""
 
     def loaded(*, without: str = "", **variables: str) -> dict[str, Any]:
