@@ -6,8 +6,9 @@ that a name cannot change its meaning in between (DNS rebinding).
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from councils.engine.errors import EgressDenied
 
@@ -30,8 +31,7 @@ class EgressPolicy:
 
     def check_url(self, url: str) -> None:
         """Raise ``EgressDenied`` unless ``url`` may be contacted as far as its text tells."""
-        parts, port = _split(url)
-        host = (parts.hostname or "").removesuffix(".")
+        host, port = host_and_port(url)
         if self.allows(host, port):
             return
         address = _literal(host)
@@ -81,7 +81,9 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
     return IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else None
 
 
-def _split(url: str) -> tuple[SplitResult, int]:
+@lru_cache(maxsize=1024)
+def host_and_port(url: str) -> tuple[str, int]:
+    """The host that ``url`` names, lower case, and its port. Raises ``EgressDenied`` where it is no plain web address."""
     # urlsplit drops tabs and line ends silently; a URL that needs that was not typed by anybody.
     if any(char.isspace() or not char.isprintable() for char in url) or "\\" in url:
         raise EgressDenied("The address holds characters that no address has.")
@@ -96,7 +98,7 @@ def _split(url: str) -> tuple[SplitResult, int]:
         raise EgressDenied("Put the key into its own field, not into the address.")
     if not parts.hostname:
         raise EgressDenied("The address names no host.")
-    return parts, DEFAULT_PORTS[parts.scheme] if port is None else port
+    return parts.hostname.removesuffix("."), DEFAULT_PORTS[parts.scheme] if port is None else port
 
 
 def _literal(host: str) -> IPv4Address | IPv6Address | None:

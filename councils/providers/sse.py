@@ -51,13 +51,14 @@ class LineSplitter:
         if not chunk:
             return []
         self._after_cr = chunk.endswith(b"\r")
+        may_be_too_long = self._held + len(chunk) > self._max_line
         lines = chunk.splitlines()
         unfinished = None if chunk.endswith((b"\n", b"\r")) else lines.pop()
         if lines:
             lines[0] = self._joined(lines[0])
         if unfinished is not None:
             self._hold(unfinished)
-        if any(len(line) > self._max_line for line in lines):
+        if may_be_too_long and any(len(line) > self._max_line for line in lines):
             raise BrokenStream("A line of the answer is too long.")
         return lines
 
