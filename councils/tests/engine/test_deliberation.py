@@ -155,7 +155,8 @@ class TestFewAnswers:
     def test_the_one_answer_of_a_council_of_one_is_all_that_was_promised(self) -> None:
         end = end_of(make_spec(1, quorum=1), steps_of(opinion(1)))
 
-        assert (end.status, end.marks) == (RunStatus.SUCCEEDED, {Mark.SINGLE})
+        assert end.status is RunStatus.SUCCEEDED
+        assert end.marks == {Mark.SINGLE}
 
     def test_two_answers_go_to_the_chairman_without_review(self) -> None:
         steps = steps_of(*opinions(2), failed("opinion:agent_3"))
@@ -223,7 +224,8 @@ class TestReview:
 
         assert ask(spec, steps) == (SYNTHESIS,)
         end = end_of(spec, steps | steps_of(written()))
-        assert (end.status, end.marks) == (RunStatus.PARTIAL, {Mark.UNREVIEWED, Mark.DEGRADED})
+        assert end.status is RunStatus.PARTIAL
+        assert end.marks == {Mark.UNREVIEWED, Mark.DEGRADED}
 
     def test_a_failed_ballot_does_not_stop_the_vote(self) -> None:
         spec = make_spec()
@@ -243,7 +245,8 @@ class TestClosedForm:
     def test_short_answers_that_all_agree_need_no_review(self) -> None:
         assert ask(self.SPEC, self.SAME) == (SYNTHESIS,)
         end = end_of(self.SPEC, self.SAME | steps_of(written("42")))
-        assert (end.status, end.marks) == (RunStatus.SUCCEEDED, {Mark.UNREVIEWED})
+        assert end.status is RunStatus.SUCCEEDED
+        assert end.marks == {Mark.UNREVIEWED}
 
     def test_they_are_reviewed_where_the_setting_is_off(self) -> None:
         assert "review:agent_1" in started(ask(make_spec(), self.SAME))
@@ -330,7 +333,8 @@ class TestRunDeadline:
     def test_before_any_answer_the_run_has_failed(self) -> None:
         end = end_of(make_spec(3), steps_of(*(running(f"opinion:agent_{n}") for n in (1, 2, 3))), 420.0)
 
-        assert (end.status, end.marks) == (RunStatus.FAILED, {Mark.DEADLINE, Mark.DEGRADED})
+        assert end.status is RunStatus.FAILED
+        assert end.marks == {Mark.DEADLINE, Mark.DEGRADED}
         assert "Ada Lovelace (no answer in time)" in end.reason
 
     def test_with_answers_the_best_known_one_stands(self) -> None:
