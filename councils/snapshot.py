@@ -134,8 +134,14 @@ def model_key(model: ModelInfo) -> str:
 
 def take_snapshot(council: CouncilConfiguration, *, seed: str) -> Snapshot:
     """Freeze a council that was loaded ``with_details()``. Seats whose model is switched off are left out or use their fallback."""
-    members = [m for m in council.members.all() if _usable(_candidates(m))]
-    chairs = _usable([council.chairman_model, *(f.model for f in council.chairman_fallbacks.all())])
+    fallbacks = [fallback.model for fallback in council.chairman_fallbacks.all()]
+    return snapshot_of(council, council.members.all(), fallbacks, seed=seed)
+
+
+def snapshot_of(council: CouncilConfiguration, seats: Iterable[CouncilMember], fallbacks: Iterable[ModelInfo], *, seed: str) -> Snapshot:
+    """The same from parts, for a council that is not stored yet."""
+    members = [m for m in seats if _usable(_candidates(m))]
+    chairs = _usable([council.chairman_model, *fallbacks])
     asked = [*chairs, *(model for m in members for model in _usable(_candidates(m)))]
     spec = CouncilSpec(
         name=council.name,
