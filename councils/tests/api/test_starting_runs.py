@@ -71,7 +71,8 @@ def test_a_conversation_answers_one_question_at_a_time(api: Client, ada: User, c
 
 @pytest.mark.parametrize("field", ["conversation", "council"])
 def test_what_the_question_names_must_exist(api: Client, council: CouncilConfiguration, field: str) -> None:
-    answer = ask(api, question="Why?", **{field: "nosuch"})
+    named: dict[str, Any] = {field: "nosuch"}
+    answer = ask(api, question="Why?", **named)
 
     assert answer.status_code == 400
     assert answer.json()["detail"] == {field: [f"There is no such {field}."]}
