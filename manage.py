@@ -6,10 +6,16 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from council_site.env import EnvError
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "council_site.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except EnvError as error:
+        # The sentence is for the operator; where it was raised helps nobody.
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
