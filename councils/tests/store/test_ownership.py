@@ -1,5 +1,8 @@
 """A run has one owner at a time. Who dies is replaced, who was replaced writes nothing."""
 
+from collections.abc import Callable
+from decimal import Decimal
+
 import pytest
 
 from councils.engine.types import RunStatus, StepStatus
@@ -71,12 +74,13 @@ def test_a_replaced_owner_writes_nothing(owner: Owner) -> None:
     Owner.of(owner.run, worker="second")
     before = events_of(owner.run)
 
-    for write in (
+    writes: list[Callable[[], object]] = [
         lambda: mark_late(owner.claim, ["opinion:agent_1"]),
         lambda: record_step(owner.claim, ref("opinion:agent_1"), done()),
         lambda: save_tally(owner.claim, ref("opinion:agent_1"), {}),
         owner.finish,
-    ):
+    ]
+    for write in writes:
         with pytest.raises(LostRun):
             write()
     assert events_of(owner.run) == before
@@ -111,7 +115,7 @@ def test_an_orphan_of_a_free_model_costs_nothing(owner: Owner) -> None:
     Owner.of(owner.run, worker="second")
 
     owner.run.refresh_from_db()
-    assert (call_of(begun).cost_usd, owner.run.unknown_costs) == (0, 0)
+    assert (call_of(begun).cost_usd, owner.run.unknown_costs) == (Decimal(0), 0)
 
 
 def test_three_deaths_without_progress_end_the_run(owner: Owner) -> None:

@@ -134,7 +134,7 @@ def test_a_call_that_races_a_cancel_begins_before_it_or_not_at_all(run: CouncilR
     keys = [f"opinion:agent_{number}" for number in range(1, 4)]
 
     in_parallel(
-        *[lambda key=key: begin_call(owner.claim, ref(key), owner.target, attempt=1) for key in keys],  # type: ignore[misc]
+        *[lambda key=key: begin_call(owner.claim, ref(key), owner.target, attempt=1) for key in keys],
         lambda: cancel(run.pk, by=None, reason="Cancelled."),
     )
 
@@ -145,7 +145,7 @@ def test_a_call_that_races_a_cancel_begins_before_it_or_not_at_all(run: CouncilR
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_workers_that_want_a_free_run_one_gets_it(run: CouncilRun) -> None:
-    claims = in_parallel(*[lambda name=name: claim_run(run.pk, worker=f"w{name}") for name in range(6)])  # type: ignore[misc]
+    claims = in_parallel(*[lambda name=name: claim_run(run.pk, worker=f"w{name}") for name in range(6)])
 
     assert sum(claimed is not None for claimed in claims) == 1
     run.refresh_from_db()

@@ -1,0 +1,142 @@
+"""The rounds of ``kill.py``: a server that is killed and started again, questions, and the audit. Needs Django set up."""
+
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.management import call_command
+
+from benchmarks.audit import Audit, audit, read_log
+from benchmarks.staging import fake_model, stage_council
+from councils.models import CouncilConfiguration, CouncilRun, User
+from councils.services.asking import ask_council
+
+ROOT = Path(__file__).resolve().parent.parent
+# One seat answers at once, so that a life of any length can bring a run on; another is now and then so slow that nobody waits for it.
+SEATS = (
+    "tokens=8,name=quick",
+    "tokens=30,rate=150,ttft=0.02,name=steady",
+    "tokens=30,rate=100,ttft=0.05,fault=503,fail_first=9,retry_after=0,name=shaky",
+    "tokens=40,rate=120,slow_every=6,slow_by=8,name=dawdler",
+)
+END_PATIENCE_S = 180.0
+START_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How often to kill and how many questions to ask meanwhile. ``life_s`` is the longest time from listening to the kill."""
+
+    kills: int
+    runs: int
+    life_s: float
+
+
+class Server:
+    """``manage.py serve``, in a process of its own."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log.open("ab")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdout=self._log, stderr=self._log)
+        end = time.monotonic() + START_PATIENCE_S
+        while not self._listens():
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"the server does not start; see {self._log.name}")
+            time.sleep(0.02)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal and wait for the end of the process."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        self.send(signal.SIGKILL)
+        self._log.close()
+
+
+@contextmanager
+def provider(log: Path) -> Iterator[str]:
+    """The fake provider in a process of its own: it outlives every kill."""
+    command = [sys.executable, "benchmarks/fake_provider.py", "--port", "0", "--log", str(log)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.terminate()
+
+
+def carry_out(plan: Plan, directory: Path, chance: random.Random) -> Audit:
+    """Do it all and audit what is there afterwards."""
+    call_command("migrate", verbosity=0)
+    log = directory / "calls.jsonl"
+    log.touch()
+    started = time.monotonic()
+    with provider(log) as url:
+        council = stage_council([fake_model(url, seat) for seat in SEATS], soft_deadline_s=1)
+        user = User.objects.create_user("asker")
+        server = Server(directory / "server.log")
+        try:
+            kills = _rounds(plan, server, council, user, chance)
+            server.start()
+            _wait_for_the_end()
+            server.send(signal.SIGTERM)
+        finally:
+            server.close()
+    found = audit(CouncilRun.objects.order_by("pk"), read_log(log))
+    _demand_good_ends(found)
+    found.counts["kills"] = kills
+    found.counts["seconds"] = round(time.monotonic() - started)
+    return found
+
+
+def _rounds(plan: Plan, server: Server, council: CouncilConfiguration, user: User, chance: random.Random) -> int:
+    asked = 0
+    for kill in range(1, plan.kills + 1):
+        # Some are asked while no server runs, some while one does.
+        due = plan.runs * kill // plan.kills
+        asked = _ask(council, user, asked, asked + chance.randint(0, due - asked))
+        server.start()
+        moment = time.monotonic() + chance.uniform(0, plan.life_s)
+        asked = _ask(council, user, asked, due)
+        time.sleep(max(0.0, moment - time.monotonic()))
+        server.send(signal.SIGKILL)
+    return plan.kills
+
+
+def _ask(council: CouncilConfiguration, user: User, first: int, end: int) -> int:
+    for number in range(first, end):
+        ask_council(by=user, council=council, question=f"Question {number}: which is best?")
+    return end
+
+
+def _wait_for_the_end() -> None:
+    end = time.monotonic() + END_PATIENCE_S
+    while CouncilRun.objects.live().exists() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def _demand_good_ends(found: Audit) -> None:
+    for run in CouncilRun.objects.exclude(status="succeeded"):
+        found.require(False, f"{run} ended as {run.status}: {run.reason}")

@@ -1,0 +1,70 @@
+"""A run finishes whatever dies at whichever of its writes, and nothing is paid twice."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from councils.engine.errors import ProviderUnavailable
+from councils.engine.types import CompletionRequest, RunStatus
+from councils.models import CallStatus, ModelCall
+from councils.providers.scripted import Answer, Reply
+from councils.tests.runner.lives import Fault, How, audit_scripted, live_once, play
+from councils.tests.runner.scripts import Scripted, by_seat, except_for
+
+Stage = Callable[..., Scripted]
+
+
+def eventful(request: CompletionRequest, call: int) -> Answer:
+    """The first try of an opinion fails, and the first ballot is no ballot."""
+    if request.schema is None and call == 0:
+        return Reply(text="The beg", error=ProviderUnavailable("as ordered"))
+    return "I would rather not." if request.schema is not None and call == 2 else by_seat(request, call)
+
+
+def slow(request: CompletionRequest, call: int) -> Answer:
+    """An opinion so slow that nobody waits for it."""
+    return Reply(text="At last.", delay_s=0.15) if request.schema is None else by_seat(request, call)
+
+
+@pytest.mark.parametrize("how", How)
+@pytest.mark.parametrize("course", ["plain", "eventful", "straggling"])
+def test_a_run_survives_a_fault_at_each_of_its_writes(scripted: Stage, how: How, course: str) -> None:
+    behaviour = {"plain": by_seat, "eventful": except_for("seat1", eventful), "straggling": except_for("seat4", slow)}[course]
+    options = {"seats": 4, "quorum": 3, "soft_deadline_s": 0} if course == "straggling" else {}
+    council = scripted(behaviour, **options)
+    writes = len(play(council.ask()).wrote)
+    struck = set()
+    for point in range(writes):
+        story = play(council.ask(), Fault(point, how))
+        struck.add(story.struck)
+        where = f"{how.name} at write {point} ({story.struck}), {story.lives} lives: {story.run.reason}"
+        assert story.run.status == RunStatus.SUCCEEDED, where
+        assert audit_scripted(story.run, council.provider).problems == [], where
+        council.provider.requests.clear()
+
+    assert struck >= {"claim_run", "begin_call", "settle_call", "save_tally", "finish_run"}
+    assert course != "straggling" or "mark_late" in struck
+
+
+@pytest.mark.parametrize("how", [How.KILLED_BEFORE, How.KILLED_AFTER])
+def test_a_kill_costs_at_most_the_calls_that_were_in_flight(scripted: Stage, how: How) -> None:
+    council = scripted()
+    for point in range(len(play(council.ask()).wrote)):
+        story = play(council.ask(), Fault(point, how))
+        calls = ModelCall.objects.filter(run=story.run)
+        # Three seats write at once, so that at most three calls are under way.
+        assert calls.filter(status=CallStatus.ORPHANED).count() <= 3
+        assert calls.filter(status=CallStatus.DONE).count() == 7, story.struck
+
+
+def test_a_run_that_dies_at_every_life_is_given_up_after_three(scripted: Stage) -> None:
+    council = scripted()
+    run = council.ask()
+
+    for _ in range(3):
+        asyncio.run(live_once(run.pk, Fault(point=1, how=How.KILLED_BEFORE)))
+    story = play(run)
+
+    assert (run.status, story.wrote) == (RunStatus.FAILED, ["claim_run"])
+    assert council.provider.requests == []
