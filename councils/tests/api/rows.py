@@ -66,7 +66,13 @@ def make_finished_run(owner: User, council: CouncilConfiguration) -> CouncilRun:
     tally = count(VotingSystem.RANKED_CHOICE, AGENTS, ballots, seed="seed", cast=4)
     add_step(run, "tally", Stage.REVIEW, payload=tally.to_json())
     synthesis = add_step(run, "synthesis", Stage.SYNTHESIS, text="Light scatters.")
-    broken: dict[str, Any] = {"prompt_tokens": None, "completion_tokens": None, "cost_usd": None, "error_kind": "broken_stream", "error_detail": "Cut off."}
+    broken: dict[str, Any] = {
+        "prompt_tokens": None,
+        "completion_tokens": None,
+        "cost_usd": None,
+        "error_kind": "broken_stream",
+        "error_detail": "Cut off.",
+    }
     add_call(synthesis, status=CallStatus.BROKEN, **broken)
     add_call(synthesis, attempt=2)
     return end_run(run)
