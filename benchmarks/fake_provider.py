@@ -4,8 +4,8 @@
 
 prints ``listening on http://127.0.0.1:9100`` (``--port 0`` takes a free port). Paths: ``/v1/chat/completions``, ``/api/chat``,
 ``/v1/messages``, ``/v1/models``, ``/api/tags``, ``/health``. Any key is accepted. The text depends on model and prompt only. A request
-with a JSON schema gets an instance of it; where the schema names the labels of answers (``agent_id`` with an ``enum``), that is a valid
-ballot with different scores.
+with a JSON schema gets an instance of it; where the schema names the labels of answers (``agent_id`` with an ``enum``), or the prompt shows
+the form of a ballot, that is a valid ballot with different scores.
 
 The model's name says how it behaves: ``fake:key=value,key=value``. Any other name gets the defaults. An unknown key is a 400.
 
@@ -21,6 +21,7 @@ key             default meaning
 ``retry_after`` 1       seconds for ``429``, ``429_date`` and ``503``
 ``every``       0.05    seconds between the bytes of ``drip`` and the comments of ``comments``
 ``usage``       true    ``true missing null negative string bool absurd lying`` (seven times what was written)
+``vote``        chance  order of a ballot: ``chance``, or ``agree`` (by the text of the answers: all reviewers the same)
 ``slow_every``  0       every Nth request is slower ...
 ``slow_by``     10      ... by this factor
 ``name``                anything; makes two models of one behaviour different

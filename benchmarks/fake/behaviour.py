@@ -49,6 +49,7 @@ ODD_FAULTS = frozenset(
     )
 )
 FAULTS = frozenset(STATUS_FAULTS) | SOCKET_FAULTS | BROKEN_FAULTS | ODD_FAULTS
+VOTES = frozenset({"chance", "agree"})
 USAGES = frozenset({"true", "missing", "negative", "string", "bool", "absurd", "lying", "null"})
 
 
@@ -65,6 +66,7 @@ class Behaviour:
     retry_after: str = "1"
     every: float = 0.05
     usage: str = "true"
+    vote: str = "chance"
     slow_every: int = 0
     slow_by: float = 10.0
     name: str = ""
@@ -94,6 +96,8 @@ def parse(model: str) -> Behaviour:
         raise ValueError(f"unknown fault {behaviour.fault!r}")
     if behaviour.usage not in USAGES:
         raise ValueError(f"unknown usage {behaviour.usage!r}")
+    if behaviour.vote not in VOTES:
+        raise ValueError(f"unknown vote {behaviour.vote!r}")
     return behaviour
 
 

@@ -132,7 +132,7 @@ def _broken(ask: Ask, behaviour: Behaviour, wire: Wire) -> Iterator[Frame]:
     if fault == "empty":
         yield Frame(now, wire.finish("stop", counts) + wire.terminal())
         return
-    pieces = answer_pieces(ask.model, ask.prompt, ask.schema, behaviour.tokens)
+    pieces = _pieces(ask, behaviour)
     for text in pieces[: behaviour.after]:
         yield Frame(now, wire.piece(text), 1)
     yield from (Frame(now + due, data, tokens) for due, data, tokens in _ruin(fault, behaviour.every, wire))
@@ -185,7 +185,7 @@ def _whole_script(ask: Ask, behaviour: Behaviour, wire: Wire) -> Script:
 
 
 def _pieces(ask: Ask, behaviour: Behaviour) -> list[str]:
-    return answer_pieces(ask.model, ask.prompt, ask.schema, behaviour.tokens)
+    return answer_pieces(ask.model, ask.prompt, ask.schema, tokens=behaviour.tokens, agree=behaviour.vote == "agree")
 
 
 def _counts(ask: Ask, behaviour: Behaviour, written: int) -> Counts:

@@ -16,8 +16,9 @@ WORDS = re.findall(
     possible proof question rather read reason result rule same second sense short simple small sound state strong test third true under
     value view weigh whole word work year""",
 )
-# Labels of answers in a review prompt whose schema was not sent along.
-PROMPT_LABELS = re.compile(r"\banswer[ _]([A-Za-z0-9_-]{1,40})", re.IGNORECASE)
+# A review whose schema was not sent along shows the form that it wants, and the answers between fences.
+FORM_LABELS = re.compile(r'"agent_id": ?"([^"]{1,80})"')
+FENCED_ANSWERS = re.compile(r"^<<answer (\S+) (\w+)>>\n(.*?)\n<<end \1 \2>>$", re.MULTILINE | re.DOTALL)
 
 
 def seed_of(*parts: str) -> str:
@@ -43,25 +44,38 @@ def cut(text: str, pieces: int) -> list[str]:
     return [text[start:end] for start, end in itertools.pairwise(bounds)]
 
 
-def answer_pieces(model: str, prompt: str, schema: Mapping[str, Any] | None, tokens: int) -> list[str]:
-    """The answer of ``model`` in ``tokens`` pieces: by the schema where one was sent, a ballot where one is wanted, else prose."""
+def answer_pieces(model: str, prompt: str, schema: Mapping[str, Any] | None, *, tokens: int, agree: bool = False) -> list[str]:
+    """The answer of ``model`` in ``tokens`` pieces: by the schema where one was sent, a ballot where one is wanted, else prose.
+
+    With ``agree`` every reviewer judges an answer by its text alone, so that all ballots of a council show the same order.
+    """
     seed = seed_of(model, prompt)
+    labels = labels_of(schema) if schema is not None else list(dict.fromkeys(FORM_LABELS.findall(prompt)))
+    if labels:
+        merits = {label: seed_of(text) for label, _, text in FENCED_ANSWERS.findall(prompt)} if agree else {}
+        return cut(orjson.dumps({"rankings": ballot(labels, seed, merits)}).decode(), tokens)
     if schema is not None:
         return cut(orjson.dumps(instance(schema, seed)).decode(), tokens)
-    if "rankings" in prompt and (labels := list(dict.fromkeys(PROMPT_LABELS.findall(prompt)))):
-        return cut(orjson.dumps({"rankings": ballot(labels, seed)}).decode(), tokens)
     return prose(seed, tokens)
 
 
-def ballot(labels: Sequence[str], seed: str) -> list[dict[str, Any]]:
-    """One verdict for each label, with different scores in an order that the seed decides."""
-    order = sorted(labels, key=lambda label: seed_of(seed, label))
+def ballot(labels: Sequence[str], seed: str, merits: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One verdict for each label, with different scores, in the order of ``merits`` or one that the seed decides."""
+    order = sorted(labels, key=lambda label: merits.get(label) or seed_of(seed, label))
     step = 8 / max(1, len(order) - 1)
     reasons = [f"Place {place}: {' '.join(prose(seed_of(seed, label), 4)).strip()}" for place, label in enumerate(order, start=1)]
     return [
         {"agent_id": label, "reasoning": reason, "score": round(9 - place * step)}
         for place, (label, reason) in enumerate(zip(order, reasons, strict=True))
     ]
+
+
+def labels_of(schema: Mapping[str, Any]) -> list[str]:
+    """The labels of answers that a ballot's schema names; none where it is no ballot's."""
+    node: Any = schema
+    for name in ("properties", "rankings", "items", "properties", "agent_id", "enum"):
+        node = node.get(name) if isinstance(node, Mapping) else None
+    return [str(label) for label in node] if isinstance(node, list) else []
 
 
 def instance(schema: Mapping[str, Any], seed: str) -> Any:
@@ -78,14 +92,8 @@ def instance(schema: Mapping[str, Any], seed: str) -> Any:
 
 def _of_type(kind: str | None, schema: Mapping[str, Any], seed: str) -> Any:
     if kind == "object":
-        return {name: _member(name, part, seed) for name, part in schema.get("properties", {}).items()}
+        return {name: instance(part, seed_of(seed, name)) for name, part in schema.get("properties", {}).items()}
     if kind == "array":
         return [instance(schema.get("items", {}), seed_of(seed, str(place))) for place in range(schema.get("minItems", 1))]
     simple = {"integer": schema.get("minimum", 1), "number": schema.get("minimum", 1), "boolean": True, "null": None}
     return simple[kind] if kind in simple else " ".join(prose(seed, 4)).strip()
-
-
-def _member(name: str, schema: Mapping[str, Any], seed: str) -> Any:
-    item = schema.get("items", {}) if schema.get("type") == "array" else {}
-    labels = item.get("properties", {}).get("agent_id", {}).get("enum", []) if isinstance(item, Mapping) else []
-    return ballot(labels, seed) if labels else instance(schema, seed_of(seed, name))

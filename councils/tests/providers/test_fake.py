@@ -107,7 +107,7 @@ def test_a_text_by_a_schema_is_some_text() -> None:
 
 
 def test_the_same_question_to_the_same_model_has_the_same_answer() -> None:
-    first, again, other = (wording.answer_pieces(model, "Why?", None, 30) for model in ("a", "a", "b"))
+    first, again, other = (wording.answer_pieces(model, "Why?", None, tokens=30) for model in ("a", "a", "b"))
 
     assert first == again
     assert first != other
@@ -132,7 +132,7 @@ def test_any_other_name_behaves_by_default(model: str) -> None:
     assert behaviour.parse(model) == Behaviour()
 
 
-@pytest.mark.parametrize("model", ["fake:speed=9", "fake:tokens=many", "fake:fault=unheard", "fake:usage=odd"])
+@pytest.mark.parametrize("model", ["fake:speed=9", "fake:tokens=many", "fake:fault=unheard", "fake:usage=odd", "fake:vote=never"])
 def test_an_order_that_is_not_understood_is_said_so(model: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         behaviour.parse(model)
@@ -156,7 +156,7 @@ def test_one_call_in_n_is_slow() -> None:
 def test_every_order_is_in_the_manual() -> None:
     manual = (ROOT / "benchmarks" / "fake_provider.py").read_text(encoding="utf-8")
 
-    for word in (*behaviour.FAULTS, *behaviour.USAGES, *Behaviour.__dataclass_fields__):
+    for word in (*behaviour.FAULTS, *behaviour.USAGES, *behaviour.VOTES, *Behaviour.__dataclass_fields__):
         assert re.search(rf"\b{word}\b", manual), word
 
 
