@@ -3,7 +3,7 @@
     python -m benchmarks.overhead --parallel 1 20 100 300
 
 One run is 4 opinions at once, 4 reviews, 1 synthesis, 100 tokens each: 900 tokens. The critical path is three times (time to first token
-+ 99 tokens at the model's rate). Overhead is what a run takes beyond that, the median of all runs. ``whole`` is a real ``manage.py serve``
++ 100 tokens at the model's rate). Overhead is what a run takes beyond that, the median of all runs. ``whole`` is a real ``manage.py serve``
 on SQLite: POST to the API, store, ledger, events, and a viewer on a socket for every run; its time runs from before the POST to the
 viewer's ``run_finished``. CPU and memory are the server process's own. ``engine`` has no store, no Django and no viewer. ``floor`` is
 hand-written asyncio. Compare within one output only: the machine's mood differs from run to run.
@@ -15,7 +15,6 @@ import contextlib
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,15 +27,13 @@ from typing import Any
 import httpx
 import psutil
 import websockets
+from websockets.typing import Origin
 
 from benchmarks.engine_alone import run_engine
-from benchmarks.floor import run_floor
+from benchmarks.floor import MODEL, Figures, critical_path_s, figures, run_floor
 from councils.providers.client import aclose
 
 ROOT = Path(__file__).resolve().parent.parent
-TOKENS, RATE, TTFT = 100, 152.0, 0.1
-MODEL = f"fake:tokens={TOKENS},rate={RATE:g},ttft={TTFT:g}"
-CRITICAL_S = 3 * (TTFT + (TOKENS - 1) / RATE)
 STAGE = """
 import django, json, sys
 django.setup()
@@ -54,29 +51,31 @@ print(json.dumps({"key": ApiKey.issue(user=user, name="bench")[1], "session": se
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Of one system at one load: milliseconds of overhead (median, worst), runs a second, CPU seconds a run, peak MB."""
+@dataclass(slots=True)
+class Site:
+    """A served site and the ways in. ``peak_mb`` is its memory's peak since it was last set to zero."""
 
-    system: str
-    parallel: int
-    overhead_ms: float
-    worst_ms: float
-    runs_per_s: float
-    cpu_s: float
-    memory_mb: float
+    url: str
+    process: psutil.Process
+    key: str
+    session: str
+    peak_mb: float = 0.0
 
-    def row(self) -> str:
-        return (
-            f"{self.system:8} {self.parallel:5} {self.overhead_ms:10.0f} {self.worst_ms:9.0f} {self.runs_per_s:9.1f} "
-            f"{self.cpu_s:10.3f} {self.memory_mb:8.0f}"
-        )
+    def cpu_s(self) -> float:
+        times = self.process.cpu_times()
+        return times.user + times.system
+
+    async def watch_memory(self) -> None:
+        while True:
+            self.peak_mb = max(self.peak_mb, self.process.memory_info().rss / 2**20)
+            await asyncio.sleep(0.05)
 
 
-def figures(system: str, durations: list[float], wall_s: float, cpu_s: float, memory_mb: float) -> Figures:
-    beyond = [(seconds - CRITICAL_S) * 1000 for seconds in durations]
-    n = len(durations)
-    return Figures(system, n, statistics.median(beyond), max(beyond), n / wall_s, cpu_s / n, memory_mb)
+def row(system: str, of: Figures, memory_mb: float) -> str:
+    return (
+        f"{system:8} {of.parallel:5} {of.overhead_median_s * 1000:10.0f} {of.overhead_p95_s * 1000:9.0f} {of.runs_per_s:9.1f} "
+        f"{of.cpu_s_per_run:10.3f} {memory_mb:8.0f}"
+    )
 
 
 @contextlib.contextmanager
@@ -95,42 +94,38 @@ def child(*command: str, env: dict[str, str] | None = None, ready: str) -> Itera
         process.wait()
 
 
-async def floor(base_url: str, parallel: int) -> Figures:
-    cpu, wall = time.process_time(), time.perf_counter()
-    durations = await run_floor(base_url, MODEL, parallel=parallel)
-    return figures("floor", durations, time.perf_counter() - wall, time.process_time() - cpu, _own_memory())
+async def floor(base_url: str, parallel: int) -> str:
+    return row("floor", await run_floor(base_url, parallel, parallel), _own_memory())
 
 
-async def engine(base_url: str, parallel: int) -> Figures:
+async def engine(base_url: str, parallel: int) -> str:
     cpu, wall = time.process_time(), time.perf_counter()
-    durations = await run_engine(base_url, MODEL, parallel=parallel)
-    return figures("engine", durations, time.perf_counter() - wall, time.process_time() - cpu, _own_memory())
+    times = await run_engine(base_url, MODEL, parallel=parallel)
+    took, spent = time.perf_counter() - wall, time.process_time() - cpu
+    return row("engine", figures(times, parallel=parallel, model=MODEL, wall_s=took, cpu_s=spent), _own_memory())
 
 
 def _own_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-async def whole(server: psutil.Process, site: str, access: dict[str, str], parallel: int) -> Figures:
-    before = _cpu(server)
-    peak = asyncio.create_task(_peak_memory(server))
-    limits = httpx.Limits(max_connections=50)
-    async with httpx.AsyncClient(base_url=site, headers={"Authorization": f"Bearer {access['key']}"}, limits=limits, timeout=60) as api:
+async def whole(site: Site, parallel: int) -> str:
+    before, site.peak_mb = site.cpu_s(), 0.0
+    watch = asyncio.create_task(site.watch_memory())
+    async with httpx.AsyncClient(base_url=site.url, headers={"Authorization": f"Bearer {site.key}"}, timeout=60) as api:
         wall = time.perf_counter()
-        durations = await asyncio.gather(*(_one_run(api, site, access["session"], n) for n in range(parallel)))
+        times = await asyncio.gather(*(_one_run(api, site, number) for number in range(parallel)))
         took = time.perf_counter() - wall
-    peak.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await peak
-    return figures("whole", list(durations), took, _cpu(server) - before, _PEAK[server.pid])
+    watch.cancel()
+    spent = site.cpu_s() - before
+    return row("whole", figures(times, parallel=parallel, model=MODEL, wall_s=took, cpu_s=spent), site.peak_mb)
 
 
-async def _one_run(api: httpx.AsyncClient, site: str, session: str, number: int) -> float:
+async def _one_run(api: httpx.AsyncClient, site: Site, number: int) -> float:
     started = time.perf_counter()
     answer = await api.post("/api/v1/runs/", json={"council": "bench", "question": f"How should we price plan {number}?"})
     answer.raise_for_status()
-    run_id = answer.json()["id"]
-    async for message in _watch(site, session, run_id):
+    async for message in _watch(site, answer.json()["id"]):
         event = message.get("event") or {}
         if event.get("type") == "run_finished":
             if event["status"] != "succeeded":
@@ -139,37 +134,24 @@ async def _one_run(api: httpx.AsyncClient, site: str, session: str, number: int)
     raise RuntimeError("the socket closed before the run ended")
 
 
-async def _watch(site: str, session: str, run_id: str) -> AsyncIterator[dict[str, Any]]:
-    address = site.replace("http", "ws", 1) + "/ws/"
-    async with websockets.connect(address, additional_headers={"Cookie": f"sessionid={session}"}, origin=site, open_timeout=60) as socket:
+async def _watch(site: Site, run_id: str) -> AsyncIterator[dict[str, Any]]:
+    address, cookie = site.url.replace("http", "ws", 1) + "/ws/", {"Cookie": f"sessionid={site.session}"}
+    async with websockets.connect(address, additional_headers=cookie, origin=Origin(site.url), open_timeout=60) as socket:
         await socket.send(json.dumps({"type": "subscribe", "run": run_id, "after": 0}))
         async for text in socket:
             yield json.loads(text)
 
 
-_PEAK: dict[int, float] = {}
-
-
-async def _peak_memory(server: psutil.Process) -> None:
-    _PEAK[server.pid] = 0.0
-    while True:
-        _PEAK[server.pid] = max(_PEAK[server.pid], server.memory_info().rss / 2**20)
-        await asyncio.sleep(0.1)
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
-
-
-async def measure(base_url: str, server: psutil.Process, site: str, access: dict[str, str], loads: list[int], rounds: int) -> None:
-    print(f"critical path {CRITICAL_S:.2f} s\nsystem    runs  overhead_ms  worst_ms  runs_per_s  cpu_s_run  peak_mb")
-    for system in (floor(base_url, 5), engine(base_url, 5), whole(server, site, access, 5)):
-        await system  # warm up: connections, caches, imports
+async def measure(base_url: str, site: Site, loads: list[int], rounds: int) -> None:
+    print(f"critical path {critical_path_s():.2f} s\nsystem    runs  overhead_ms   p95_ms  runs_per_s  cpu_s_run  peak_mb")
+    for _ in range(2):  # Connections, caches, imports: not what is measured.
+        await engine(base_url, 5)
+        await whole(site, 5)
     for parallel in loads:
         for _ in range(rounds):
-            for system in (floor(base_url, parallel), engine(base_url, parallel), whole(server, site, access, parallel)):
-                print((await system).row(), flush=True)
+            print(await floor(base_url, parallel), flush=True)
+            print(await engine(base_url, parallel), flush=True)
+            print(await whole(site, parallel), flush=True)
     await aclose()
 
 
@@ -192,17 +174,12 @@ def main() -> None:
             "LOG_LEVEL": "WARNING",
         }
         subprocess.run([python, "manage.py", "migrate", "-v0"], cwd=ROOT, env={**os.environ, **env}, check=True)
-        staged = subprocess.run(
-            [python, "-c", STAGE, base_url, MODEL.removeprefix("fake:")],
-            cwd=ROOT,
-            env={**os.environ, **env},
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        site = f"http://127.0.0.1:{arguments.port}"
+        stage = [python, "-c", STAGE, base_url, MODEL.removeprefix("fake:")]
+        staged = subprocess.run(stage, cwd=ROOT, env={**os.environ, **env}, check=True, stdout=subprocess.PIPE)
+        url = f"http://127.0.0.1:{arguments.port}"
         with child(python, "manage.py", "serve", "--port", str(arguments.port), env=env, ready="Listening") as (server, _):
-            asyncio.run(measure(base_url, server, site, json.loads(staged.stdout), arguments.parallel, arguments.rounds))
+            site = Site(url, server, **json.loads(staged.stdout))
+            asyncio.run(measure(base_url, site, arguments.parallel, arguments.rounds))
 
 
 if __name__ == "__main__":
