@@ -1,0 +1,76 @@
+const GATHER_MS = 120;
+const RETRY_MS = 2_000;
+
+/**
+ * Keeps parts of the page fresh: gathers the names of stale parts, fetches them in one request as the server renders them, and puts
+ * them in place of the old ones. One request at a time; what becomes stale meanwhile goes into the next.
+ */
+export class Parts {
+  constructor({ address, onSwap }) {
+    this.address = address;
+    this.onSwap = onSwap;
+    this.stale = new Set();
+    this.timer = null;
+    this.busy = false;
+  }
+
+  refresh(...names) {
+    names.forEach((name) => this.stale.add(name));
+    this.schedule(GATHER_MS);
+  }
+
+  schedule(wait) {
+    if (!this.busy && this.timer === null) this.timer = setTimeout(() => this.fetchStale(), wait);
+  }
+
+  async fetchStale() {
+    this.timer = null;
+    const names = this.stale.has("body") ? ["body"] : [...this.stale];
+    this.stale.clear();
+    this.busy = true;
+    let wait = GATHER_MS;
+    try {
+      const response = await fetch(this.address.replace("PARTS", names.map(encodeURIComponent).join(",")), { credentials: "same-origin" });
+      if (response.redirected) location.reload();
+      else if (response.ok) this.place(await response.text());
+      else throw new Error(`${response.status}`);
+    } catch {
+      // The page shows what it has; the next try brings it up to date.
+      names.forEach((name) => this.stale.add(name));
+      wait = RETRY_MS;
+    }
+    this.busy = false;
+    if (this.stale.size) this.schedule(wait);
+  }
+
+  place(html) {
+    const arrived = new DOMParser().parseFromString(html, "text/html");
+    for (const fresh of [...arrived.body.querySelectorAll(":scope > [data-part]")]) {
+      const old = document.querySelector(`[data-part="${CSS.escape(fresh.dataset.part)}"]`);
+      const card = fresh.dataset.part.includes(":");
+      if (old) swap(old, document.adoptNode(fresh));
+      // A card that the page does not have yet belongs to a later round: take the whole page anew.
+      else if (card) this.refresh("body");
+      if (old) this.onSwap(fresh);
+    }
+  }
+}
+
+/** Put the new element in the old one's place; keep what the reader did to it: opened, scrolled, focused. */
+function swap(old, fresh) {
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
+  const path = focused && selectorOf(focused);
+  const scrolled = [...old.querySelectorAll("[data-draft], .card-text, .scroll-x")].map((element) => [element.className, element.scrollTop, element.scrollLeft]);
+  if (fresh.matches("details") && old.matches("details")) fresh.open = old.open;
+  old.replaceWith(fresh);
+  scrolled.forEach(([name, top, left], place) => {
+    const twin = fresh.querySelectorAll("[data-draft], .card-text, .scroll-x")[place];
+    if (twin?.className === name) twin.scrollTo({ top, left, behavior: "instant" });
+  });
+  if (path) fresh.querySelector(path)?.focus({ preventScroll: true });
+}
+
+function selectorOf(element) {
+  if (element.id) return `#${CSS.escape(element.id)}`;
+  return element.className ? `${element.tagName}.${element.className.split(" ").map(CSS.escape).join(".")}` : element.tagName;
+}

@@ -1,0 +1,126 @@
+import { LiveRun } from "./live.js";
+import { Parts } from "./parts.js";
+
+const SPEAK_EVERY_MS = 3_000;
+const AT_END_PX = 32;
+
+const page = document.getElementById("run");
+const body = page.querySelector('[data-part="body"]');
+const connection = document.getElementById("connection");
+const announce = document.getElementById("announce");
+const waitingText = new Map();
+let frame = null;
+let saidAt = -Infinity;
+
+const parts = new Parts({ address: page.dataset.parts, onSwap: swapped });
+const live = new LiveRun({
+  url: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws/`,
+  run: page.dataset.run,
+  seq: Number(body.dataset.seq),
+  handlers: { event, snapshot, draft, connected, refused },
+});
+
+/** Which parts a line of the run's history makes stale. */
+function event({ type, key }) {
+  if (type === "run_finished") return parts.refresh("body");
+  const stale = ["head", "rail"];
+  if (key?.startsWith("opinion:")) stale.push(key);
+  if (key?.startsWith("review:") || key?.startsWith("tally")) stale.push("votes");
+  if (key === "synthesis") stale.push("chair");
+  return parts.refresh(...stale);
+}
+
+/** What happened between this page and the snapshot is taken as a whole. */
+function snapshot({ status }, hasNews) {
+  const hasEnded = !["queued", "running"].includes(status);
+  if (hasNews || hasEnded) parts.refresh("body");
+}
+
+/** Text is set at most once a frame, and only as text. */
+function draft(key, { text }) {
+  waitingText.set(key, text);
+  frame ??= requestAnimationFrame(showText);
+}
+
+function showText() {
+  frame = null;
+  for (const [key, text] of waitingText) show(key, text);
+  waitingText.clear();
+}
+
+function show(key, text) {
+  const element = page.querySelector(`[data-draft="${CSS.escape(key)}"]`);
+  if (!element) return;
+  const box = element.closest(".card-text") ?? element;
+  const followed = box.scrollHeight - box.scrollTop - box.clientHeight < AT_END_PX;
+  const node = element.firstChild;
+  // Appending keeps a reader's selection and costs less than setting everything anew.
+  if (node?.nodeType === Node.TEXT_NODE && text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
+  else element.textContent = text;
+  if (followed) box.scrollTop = box.scrollHeight;
+}
+
+function swapped(element) {
+  for (const place of element.querySelectorAll("[data-draft]")) {
+    const known = live.drafts.get(place.dataset.draft);
+    if (known && known.attempt >= Number(place.dataset.attempt) && known.text.length > place.textContent.length) show(place.dataset.draft, known.text);
+  }
+  const head = element.matches('[data-part="head"]') ? element : element.querySelector('[data-part="head"]');
+  if (head) {
+    document.title = head.dataset.title;
+    speak(head.dataset.spoken);
+    tick();
+  }
+  if (element.dataset.live === "false") end();
+  else if (element.dataset.part === "body") foldForPhones();
+}
+
+/** Said at most every few seconds; always said in the end. */
+function speak(sentence) {
+  clearTimeout(speak.timer);
+  const wait = Math.max(saidAt + SPEAK_EVERY_MS - performance.now(), 0);
+  speak.timer = setTimeout(() => {
+    saidAt = performance.now();
+    if (announce.textContent !== sentence) announce.textContent = sentence;
+  }, wait);
+}
+
+function connected(isConnected) {
+  connection.hidden = isConnected;
+  connection.textContent = isConnected ? "" : page.dataset.cutOff;
+}
+
+function refused(code) {
+  if (code === "sign_in" || code === "unauthorised") location.assign(page.dataset.signIn);
+  else location.reload();
+}
+
+function end() {
+  live.close();
+  clearInterval(clock);
+  connected(true);
+}
+
+/** The clock goes on from the server's figure, so that a wrong clock of this machine does not matter. */
+function tick() {
+  const element = page.querySelector("[data-elapsed-ms]");
+  if (!element) return;
+  element.since ??= performance.now() - Number(element.dataset.elapsedMs);
+  const total = Math.floor((performance.now() - element.since) / 1000);
+  const [hours, minutes, seconds] = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];
+  const pad = (number) => String(number).padStart(2, "0");
+  element.textContent = hours ? `${hours}:${pad(minutes)}:${pad(seconds)}` : `${pad(minutes)}:${pad(seconds)}`;
+}
+
+/** On a phone one card is open, so that all of them are within reach. */
+function foldForPhones() {
+  if (!matchMedia("(max-width: 640px)").matches) return;
+  page.querySelectorAll(".cards.live .card").forEach((card, place) => {
+    card.open = place === 0;
+  });
+}
+
+foldForPhones();
+tick();
+const clock = setInterval(tick, 500);
+live.open();
