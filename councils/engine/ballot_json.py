@@ -20,6 +20,8 @@ _PLACE_KEYS = ("rank", "place", "position")
 _REASON_KEYS = ("reasoning", "reason", "critique", "comment", "explanation")
 
 JsonObject = dict[str, Any]
+# The object that holds a vote, the vote, and whether it stands under the key that was asked for.
+Found = tuple[Any, Any, bool]
 
 
 class _Pairs(dict[str, Any]):
@@ -112,20 +114,32 @@ def read_value(value: Any, names: Names, *, scores_required: bool = False) -> Re
     return _from_rows(rankings, names, canonical=canonical)
 
 
-def _find_rankings(value: Any, names: Names, *, depth: int) -> tuple[Any, Any, bool] | None:
-    """The object that holds the vote, the vote, and whether it stands under the key that was asked for."""
+def _find_rankings(value: Any, names: Names, *, depth: int) -> Found | None:
     if isinstance(value, list):
-        rows = bool(value) and all(isinstance(item, Mapping) for item in value) and any(_names_a_label(item, names) for item in value)
-        return (value, value, False) if rows else None
-    if not isinstance(value, Mapping):
-        return None
+        return (value, value, False) if _are_rows(value, names) else None
+    if isinstance(value, Mapping):
+        return _under_key(value) or _by_label(value, names) or _nested(value, names, depth=depth)
+    return None
+
+
+def _are_rows(value: Sequence[Any], names: Names) -> bool:
+    return all(isinstance(item, Mapping) for item in value) and any(_names_a_label(item, names) for item in value)
+
+
+def _under_key(value: Mapping[str, Any]) -> Found | None:
     for key, item in value.items():
         if key.strip().lower() in _RANKINGS_KEYS and isinstance(item, list | Mapping) and item:
             return value, item, key == "rankings"
-    if any(names.find(key) for key in value):
-        return value, value, False
-    inner = (_find_rankings(item, names, depth=depth - 1) for item in value.values() if depth and isinstance(item, Mapping | list))
-    return next(((found[0], found[1], False) for found in inner if found), None)
+    return None
+
+
+def _by_label(value: Mapping[str, Any], names: Names) -> Found | None:
+    return (value, value, False) if any(names.find(key) for key in value) else None
+
+
+def _nested(value: Mapping[str, Any], names: Names, *, depth: int) -> Found | None:
+    inner = (_find_rankings(item, names, depth=depth - 1) for item in value.values() if depth)
+    return next(((holder, rankings, False) for holder, rankings, _ in filter(None, inner)), None)
 
 
 def _names_a_label(row: Mapping[str, Any], names: Names) -> bool:
@@ -152,18 +166,27 @@ def _from_order(holder: Any, order: Sequence[str], names: Names, *, scores_requi
 
 
 def _from_rows(rows: Sequence[Any], names: Names, *, canonical: bool) -> Reading:
+    labelled = _labelled(rows, names)
+    reasons = {label: _text(_first(row, _REASON_KEYS)) for label, row in labelled.items()}
+    if all(_first(row, _SCORE_KEYS) is None for row in labelled.values()):
+        return _from_places({label: _first(row, _PLACE_KEYS) for label, row in labelled.items()}, reasons)
+    scores = {label: read_score(_first(row, _SCORE_KEYS), label) for label, row in labelled.items()}
+    exact = canonical and all(_is_canonical(label, row) for label, row in labelled.items())
+    return by_score(scores, reasons, coerced=not exact)
+
+
+def _labelled(rows: Sequence[Any], names: Names) -> dict[str, Mapping[str, Any]]:
     if not all(isinstance(row, Mapping) for row in rows):
         raise Unreadable("bad_shape", "Each entry of rankings must be an object.")
-    pairs = list(zip(check_labels([_text(_first(row, _LABEL_KEYS)) for row in rows], names), rows, strict=True))
-    reasons = {label: _text(_first(row, _REASON_KEYS)) for label, row in pairs}
-    doubled = [label for label, row in pairs if isinstance(row, _Pairs) and row.doubled]
-    if doubled:
-        raise Unreadable("conflict", f"The entry of {doubled[0]} gives a value twice.")
-    if all(_first(row, _SCORE_KEYS) is None for row in rows):
-        return _from_places({label: _first(row, _PLACE_KEYS) for label, row in pairs}, reasons)
-    scores = {label: read_score(_first(row, _SCORE_KEYS), label) for label, row in pairs}
-    exact = canonical and all(row.get("agent_id") == label and isinstance(row.get("score"), int | float) for label, row in pairs)
-    return by_score(scores, reasons, coerced=not exact)
+    labels = check_labels([_text(_first(row, _LABEL_KEYS)) for row in rows], names)
+    for label, row in zip(labels, rows, strict=True):
+        if isinstance(row, _Pairs) and row.doubled:
+            raise Unreadable("conflict", f"The entry of {label} gives a value twice.")
+    return dict(zip(labels, rows, strict=True))
+
+
+def _is_canonical(label: str, row: Mapping[str, Any]) -> bool:
+    return row.get("agent_id") == label and isinstance(row.get("score"), int | float)
 
 
 def _from_places(places: Mapping[str, Any], reasons: Mapping[str, str]) -> Reading:

@@ -4,7 +4,7 @@ The order in which answers are mentioned is no vote.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
@@ -84,19 +84,25 @@ def _read_chain(chain: str, names: Names, *, around: tuple[str, str]) -> Reading
 
 
 def _numbered(text: str, names: Names) -> Iterator[Reading]:
-    lines = text.splitlines()
-    headers = [number for number, line in enumerate(lines) if _HEADER.match(line)]
-    items = list(_items(lines[headers[-1] + 1 :])) if headers else []
-    if not items:
-        return
-    start = re.compile(rf"^{_EDGE}{_WORD}{_EDGE}({names.pattern})(?!\w)", re.IGNORECASE)
-    labels = check_labels([match[1] if (match := start.match(rest)) else rest for _, rest in items], names)
-    numbers = [number for number, _ in items]
+    items = _last_list(text)
+    if items:
+        start = re.compile(rf"^{_EDGE}{_WORD}{_EDGE}({names.pattern})(?!\w)", re.IGNORECASE)
+        labels = check_labels([match[1] if (match := start.match(rest)) else rest for _, rest in items], names)
+        yield Reading(_tiers([number for number, _ in items], labels), {}, {}, coerced=True, source="\n".join(rest for _, rest in items))
+
+
+def _tiers(numbers: Sequence[int], labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     # "1. 1. 1." is how some write lists in Markdown: the numbers then say nothing.
-    if numbers != sorted(numbers) or numbers[0] != 1 or numbers[-1] == 1 < len(numbers):
+    if list(numbers) != sorted(numbers) or numbers[0] != 1 or numbers[-1] == 1 < len(numbers):
         raise Unreadable("bad_order", "The numbers of the list give no order.")
     tiers = groupby(zip(numbers, labels, strict=True), key=itemgetter(0))
-    yield Reading(tuple(tuple(label for _, label in tier) for _, tier in tiers), {}, {}, True, "\n".join(rest for _, rest in items))
+    return tuple(tuple(label for _, label in tier) for _, tier in tiers)
+
+
+def _last_list(text: str) -> list[tuple[int, str]]:
+    lines = text.splitlines()
+    headers = [number for number, line in enumerate(lines) if _HEADER.match(line)]
+    return list(_items(lines[headers[-1] + 1 :])) if headers else []
 
 
 def _items(lines: list[str]) -> Iterator[tuple[int, str]]:

@@ -7,6 +7,7 @@ once and none else. Two different votes in one reply are a conflict: which of th
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from councils.engine.ballot_json import embedded_values, read_value, repaired_value, whole_value
 from councils.engine.ballot_prose import read_prose
@@ -20,6 +21,10 @@ __all__ = ["BallotProblem", "read_ballot", "strip_reasoning"]
 READ_LIMIT = 256 * 1024
 
 _TAG = re.compile(r"<(?P<closing>/?)(?P<name>think|thinking|reasoning|thought|reflection)>", re.IGNORECASE)
+
+
+# Stands where a copied ballot was; no rung reads anything into it.
+_COPIED = "(copied)"
 
 
 def strip_reasoning(text: str) -> str:
@@ -49,25 +54,52 @@ def read_ballot(
     ``labels`` maps what the reviewer was shown to the answers; ``quoted`` are the answers' texts: a vote that stands in one of them
     was copied, not cast. Never raises, whatever the text.
     """
-    reply = strip_reasoning(printable(text or "")[-READ_LIMIT:])
-    if not reply:
-        return BallotProblem("empty", "The reply is empty.")
     if not labels:
         return BallotProblem("no_ballot", "There was nothing to judge.")
-    names, problem = Names(labels), None
+    names = Names(labels)
+    try:
+        rung, reading = _climb(_own_words(text or "", names, quoted), names, quoted)
+    except Unreadable as unreadable:
+        return unreadable.problem
+    return _ballot(reading, rung, labels, reviewer, weight)
+
+
+def _own_words(text: str, names: Names, quoted: Sequence[str]) -> str:
+    """The reply without its reasoning, and without JSON ballots that were copied from an answer."""
+    reply = strip_reasoning(printable(text)[-READ_LIMIT:])
+    if not reply:
+        raise Unreadable("empty", "The reply is empty.")
+    for value, piece in list(embedded_values(reply)):
+        if _is_quoted(piece, quoted) and _is_vote(value, names):
+            reply = reply.replace(piece, _COPIED)
+    return reply
+
+
+def _is_vote(value: Any, names: Names) -> bool:
+    try:
+        return read_value(value, names) is not None
+    except Unreadable:
+        return False
+
+
+def _climb(reply: str, names: Names, quoted: Sequence[str]) -> tuple[BallotRung, Reading]:
+    """The first rung that yields a vote. If none does, the fault on the strictest rung that saw one says most."""
+    problems = []
     for rung, read in _ladder(reply, names):
         try:
             reading = _only(list(read()), quoted)
         except Unreadable as unreadable:
             if unreadable.problem.kind == "conflict":
-                return unreadable.problem
-            problem = problem or unreadable.problem
-            continue
-        if reading is not None:
-            return _ballot(
-                reading, BallotRung.COERCED if reading.coerced and rung is not BallotRung.PROSE else rung, labels, reviewer, weight
-            )
-    return problem or BallotProblem("no_ballot", "There are no rankings in the reply.")
+                raise
+            problems.append(unreadable)
+        else:
+            if reading is not None:
+                return BallotRung.COERCED if reading.coerced and rung is not BallotRung.PROSE else rung, reading
+    if problems:
+        raise problems[0]
+    if _COPIED in reply:
+        raise Unreadable("quoted", "The only vote in the reply was copied from an answer.")
+    raise Unreadable("no_ballot", "There are no rankings in the reply.")
 
 
 def _ladder(reply: str, names: Names) -> Iterator[tuple[BallotRung, Callable[[], Iterable[Reading]]]]:

@@ -178,14 +178,16 @@ def _gather(run: _Run, keys: Sequence[str], *, leave_stragglers: bool = False, d
     missing = [StartCall(key, stage_of(key), agent_of(key)) for key in keys if key not in run.steps]
     known = [run.steps[key] for key in keys if key in run.steps]
     running = [step for step in known if step.status is StepStatus.RUNNING]
-    hard_s = run.spec.stage_deadline_s if deadline_s is None else deadline_s
+    hard_s = deadline_s or run.spec.stage_deadline_s
     soft_s = min(_soft_deadline(run.spec, known), hard_s) if leave_stragglers else hard_s
     overdue = [_give_up(step, hard_s) for step in running if step.elapsed_s >= soft_s]
-    if missing or overdue:
-        return (*missing, *overdue)
+    return (*missing, *overdue) or _wait(run, running, soft_s)
+
+
+def _wait(run: _Run, running: Sequence[StepState], limit_s: float) -> Actions:
     if not running:
         return GO_ON
-    next_change_s = soft_s - max(step.elapsed_s for step in running)
+    next_change_s = limit_s - max(step.elapsed_s for step in running)
     return (Wait(min(next_change_s, run.spec.run_deadline_s - run.elapsed_s)),)
 
 

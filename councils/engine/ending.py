@@ -1,6 +1,6 @@
 """How a run ends: status, answer, marks and one sentence for people."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from councils.engine import panel
 from councils.engine.actions import Finish
@@ -22,7 +22,7 @@ def finish(spec: CouncilSpec, steps: Steps, *, out_of_time: bool = False) -> Fin
     closed-form answers that agree); that is marked unreviewed too.
     """
     standing = panel.candidates(spec, steps)
-    marks = frozenset(_marks(spec, steps)) | ({Mark.DEADLINE} if out_of_time else set())
+    marks = _marks(spec, steps) | ({Mark.DEADLINE} if out_of_time else set())
     if not standing or (len(standing) < spec.quorum and spec.quorum > panel.MIN_BALLOTS):
         return Finish(RunStatus.FAILED, "", "", marks, _too_few(spec, steps, len(standing)))
     if len(standing) == 1:
@@ -35,17 +35,17 @@ def _synthesis(steps: Steps) -> StepState | None:
     return step if step is not None and step.status is StepStatus.DONE else None
 
 
-def _marks(spec: CouncilSpec, steps: Steps) -> Iterator[Mark]:
+def _marks(spec: CouncilSpec, steps: Steps) -> frozenset[Mark]:
     tally = panel.final_tally(steps)
     seats = [step for key, step in steps.items() if key.startswith(("opinion:", "review:"))]
-    if any(step.status is not StepStatus.DONE for step in seats):
-        yield Mark.DEGRADED
-    if any(step.substituted for step in steps.values()):
-        yield Mark.SUBSTITUTED
-    if tally is not None and tally.contested:
-        yield Mark.CONTESTED
-    if tally is None and spec.enable_peer_review and len(panel.candidates(spec, steps)) > 1:
-        yield Mark.UNREVIEWED
+    reviewable = spec.enable_peer_review and len(panel.candidates(spec, steps)) > 1
+    facts = {
+        Mark.DEGRADED: any(step.status is not StepStatus.DONE for step in seats),
+        Mark.SUBSTITUTED: any(step.substituted for step in steps.values()),
+        Mark.CONTESTED: tally is not None and tally.contested,
+        Mark.UNREVIEWED: tally is None and reviewable,
+    }
+    return frozenset(mark for mark, holds in facts.items() if holds)
 
 
 def _too_few(spec: CouncilSpec, steps: Steps, came: int) -> str:

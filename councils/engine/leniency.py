@@ -1,6 +1,6 @@
 """Scores with the reviewers' leniency removed: a ridge regression solved exactly, in plain Python."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,6 +10,8 @@ from councils.engine.types import Ballot
 RIDGE = Fraction(1, 10)
 
 Row = list[Fraction]
+# The place of each unknown, ("answer", id) or ("reviewer", id), in the system of equations.
+Columns = Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,15 @@ def fit(candidates: Sequence[str], ballots: Sequence[Ballot], *, ridge: Fraction
     for ballot in scored:
         columns.setdefault(("reviewer", ballot.reviewer), len(columns))
     mean = _weighted_mean(scored)
+    solution = solve(*_normal_equations(scored, columns, mean, ridge))
+    values = {c: mean + solution[columns["answer", c]] for c in candidates}
+    return LeniencyFit(values, {b.reviewer: solution[columns["reviewer", b.reviewer]] for b in scored})
+
+
+def _normal_equations(ballots: Sequence[Ballot], columns: Columns, mean: Fraction, ridge: Fraction) -> tuple[list[Row], Row]:
     matrix: list[Row] = [[ridge if i == j else ZERO for j in range(len(columns))] for i in range(len(columns))]
     target: Row = [ZERO] * len(columns)
-    for ballot in scored:
+    for ballot in ballots:
         weight, b = exact(ballot.weight), columns["reviewer", ballot.reviewer]
         for answer, score in ballot.scores().items():
             a = columns["answer", answer]
@@ -44,9 +52,7 @@ def fit(candidates: Sequence[str], ballots: Sequence[Ballot], *, ridge: Fraction
                 matrix[i][j] += weight
             for i in (a, b):
                 target[i] += weight * (exact(score) - mean)
-    solution = solve(matrix, target)
-    values = {c: mean + solution[columns["answer", c]] for c in candidates}
-    return LeniencyFit(values, {b.reviewer: solution[columns["reviewer", b.reviewer]] for b in scored})
+    return matrix, target
 
 
 def _weighted_mean(ballots: Sequence[Ballot]) -> Fraction:

@@ -7,6 +7,7 @@ never "last".
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from hashlib import sha256
+from itertools import permutations
 
 from councils.engine.agreement import ranks
 from councils.engine.types import Ballot
@@ -77,13 +78,9 @@ def _copeland_of(candidate: str, matrix: Pairwise) -> Fraction:
 
 def schulze_wins(matrix: Pairwise) -> dict[str, int]:
     """How many rivals each answer beats by its widest path, path strength by margins (Schulze 2011)."""
-    width = {i: {j: matrix[i][j] - matrix[j][i] for j in matrix[i]} for i in matrix}
-    width = {i: {j: max(margin, ZERO) for j, margin in row.items()} for i, row in width.items()}
-    for via in matrix:
-        for i in matrix:
-            for j in matrix:
-                if len({i, j, via}) == 3:
-                    width[i][j] = max(width[i][j], min(width[i][via], width[via][j]))
+    width = {i: {j: max(matrix[i][j] - matrix[j][i], ZERO) for j in matrix[i]} for i in matrix}
+    for via, i, j in permutations(matrix, 3):
+        width[i][j] = max(width[i][j], min(width[i][via], width[via][j]))
     return {i: sum(width[i][j] > width[j][i] for j in width[i]) for i in matrix}
 
 

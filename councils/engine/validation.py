@@ -22,15 +22,18 @@ def validate(spec: CouncilSpec) -> None:
 
 def spec_problems(spec: CouncilSpec) -> list[str]:
     """Every thing that cannot work, one sentence each; empty for a council that can deliberate."""
-    return [*_seat_problems(spec), *_number_problems(spec), *_review_problems(spec), *_prompt_problems(spec)]
+    return [*_id_problems(spec), *_seat_problems(spec), *_number_problems(spec), *_review_problems(spec), *_prompt_problems(spec)]
 
 
-def _seat_problems(spec: CouncilSpec) -> Iterator[str]:
+def _id_problems(spec: CouncilSpec) -> Iterator[str]:
     for agent_id, times in Counter(seat.agent_id for seat in spec.seats).items():
         if times > 1:
             yield f"The agent id {agent_id} is given to {times} seats."
         if not _AGENT_ID.fullmatch(agent_id):
             yield f"The agent id {agent_id!r} may hold only letters, digits, dot, hyphen and underscore."
+
+
+def _seat_problems(spec: CouncilSpec) -> Iterator[str]:
     for seat in spec.seats:
         if not (isfinite(seat.weight) and seat.weight > 0):
             yield f"The weight of {seat.name} must be above 0, not {seat.weight}."
