@@ -1,5 +1,6 @@
 """Where a provider lives and how it is addressed."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,6 +8,7 @@ from typing import Any
 
 # Shorter keys are placeholders ("ollama", "none"): hiding them would only mutilate answers.
 SECRET_MIN_CHARS = 8
+CREDENTIAL_HEADER = re.compile(r"auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
 
 
 class EndpointKind(StrEnum):
@@ -34,12 +36,17 @@ class Endpoint:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def url(self, path: str, *, drop: str = "") -> str:
-        """The address of ``path`` under the base, whether or not people wrote the prefix ``drop`` that the path brings along."""
-        return self.base_url.rstrip("/").removesuffix(drop).rstrip("/") + path
+        """The address of ``path`` under the base, whether or not people wrote the prefix ``drop`` that the path brings along.
+
+        A query stays at the end (Azure's ``?api-version=``).
+        """
+        base, mark, query = self.base_url.partition("?")
+        return base.rstrip("/").removesuffix(drop).rstrip("/") + path + mark + query
 
     def secrets(self) -> tuple[str, ...]:
-        """What must appear in no error, log or answer: the key, and every header value that could hold one, longest first."""
-        tokens = {word for value in self.headers.values() for word in value.split()} | {self.api_key.strip()}
+        """What must appear in no error, log or answer: the key, and the values of headers that carry one, longest first."""
+        carriers = (value for name, value in self.headers.items() if CREDENTIAL_HEADER.search(name))
+        tokens = {word for value in carriers for word in value.split()} | {self.api_key.strip()}
         return tuple(sorted((token for token in tokens if len(token) >= SECRET_MIN_CHARS), key=len, reverse=True))
 
 

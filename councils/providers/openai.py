@@ -4,6 +4,7 @@ An answer is whole when a choice carries a ``finish_reason``; ``[DONE]`` only sa
 a clean end of the stream after a ``finish_reason`` is accepted, and without either the answer is broken.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from councils.engine.errors import ProviderUnavailable
@@ -64,7 +65,16 @@ def _response_format(request: CompletionRequest) -> JsonObject | None:
         return None
     if request.structured is StructuredMode.JSON_OBJECT or request.schema is None:
         return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": {"name": request.schema_name, "strict": True, "schema": dict(request.schema)}}
+    return {"type": "json_schema", "json_schema": {"name": request.schema_name, "strict": True, "schema": _strict(request.schema)}}
+
+
+def _strict(schema: Any) -> Any:
+    """``schema`` without the limits on string lengths, which strict mode refuses; whoever reads the answer checks it anyway."""
+    if isinstance(schema, list):
+        return [_strict(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    return {name: _strict(part) for name, part in schema.items() if not (name in ("minLength", "maxLength") and isinstance(part, int))}
 
 
 def _read_choice(choice: JsonObject, draft: Draft) -> str:

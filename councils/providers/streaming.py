@@ -9,10 +9,10 @@ import orjson
 
 from councils.engine.errors import AnswerTimeout, BadRequest, BrokenStream, ConnectFailed
 from councils.engine.types import Completion, CompletionRequest, Delta, StructuredMode
-from councils.providers.answer import AnswerReader
+from councils.providers.answer import MODEL_NAME_CHARS, AnswerReader
 from councils.providers.client import TRANSPORT_ERRORS, client_for_running_loop
 from councils.providers.deadlines import Stopwatch
-from councils.providers.dialect import Dialect, MalformedEventError
+from councils.providers.dialect import Dialect, MalformedEventError, object_of
 from councils.providers.egress import DENY_PRIVATE, EgressPolicy
 from councils.providers.endpoint import Endpoint
 from councils.providers.faults import clean_detail, from_response
@@ -69,7 +69,7 @@ class HttpProvider:
                 await _drain(chunks)
             yield completion
         finally:
-            await response.aclose()
+            await _close(response)
 
     async def list_models(self) -> tuple[str, ...]:
         """The names of the models that this endpoint serves. Raises ``ProviderError``."""
@@ -81,14 +81,18 @@ class HttpProvider:
                     await self._check(response, structured=False)
                     body = await _read_at_most(response, MAX_LISTING_BYTES)
                 finally:
-                    await response.aclose()
-            return self._dialect.model_names(orjson.loads(body))
+                    await _close(response)
+            return self._model_names(body)
         except TimeoutError as error:
             raise AnswerTimeout(f"total: not finished within {LISTING_S:g} s.") from error
         except TRANSPORT_ERRORS as error:
             raise BrokenStream(self._said(error)) from error
-        except (orjson.JSONDecodeError, MalformedEventError, AttributeError) as error:
+        except (orjson.JSONDecodeError, MalformedEventError) as error:
             raise BrokenStream("The list of models is not in the provider's protocol.") from error
+
+    def _model_names(self, body: bytes) -> tuple[str, ...]:
+        names = self._dialect.model_names(object_of(orjson.loads(body)))
+        return tuple(name for name in dict.fromkeys(names) if name and len(name) <= MODEL_NAME_CHARS and name.isprintable())
 
     async def _open(self, request: CompletionRequest, watch: Stopwatch) -> httpx.Response:
         """The response once its headers are here and say success."""
@@ -105,7 +109,7 @@ class HttpProvider:
         try:
             await self._check(response, structured=request.structured is not StructuredMode.PLAIN)
         except BaseException:
-            await response.aclose()
+            await _close(response)
             raise
         return response
 
@@ -179,6 +183,14 @@ async def _read_at_most(response: httpx.Response, limit: int) -> bytes:
         if size >= limit:
             break
     return b"".join(pieces)[:limit]
+
+
+async def _close(response: httpx.Response) -> None:
+    try:
+        await response.aclose()
+    except TRANSPORT_ERRORS:
+        # The connection was given up; that it could not be given up politely changes nothing.
+        return
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:

@@ -106,10 +106,10 @@ def test_nothing_at_all_is_a_broken_answer(kind: EndpointKind) -> None:
 
 @pytest.mark.parametrize("kind", list(EndpointKind))
 def test_mutated_streams_end_in_a_completion_or_an_error_of_ours(kind: EndpointKind) -> None:
-    """A few hundred of them here, the same every time."""
+    """A thousand of them here, the same every time."""
     chance = random.Random(f"mutations of {kind}")
     outcomes: set[type] = set()
-    for _ in range(400):
+    for _ in range(1_000):
         stream = mutated(HEALTHY[kind], chance)
         try:
             outcomes.add(type(read(kind, *cut(stream, chance), max_chars=chance.choice([3, 50_000]))))

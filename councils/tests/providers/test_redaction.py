@@ -48,6 +48,12 @@ def test_keys_in_headers_are_secrets_too() -> None:
     assert endpoint.secrets() == ("other-key-123", "sk-first-key")
 
 
+def test_headers_that_only_describe_us_are_no_secrets() -> None:
+    headers = {"x-title": "Council application", "http-referer": "https://council.example"}
+
+    assert Endpoint(base_url="https://models.example", headers=headers).secrets() == ()
+
+
 def test_a_placeholder_key_is_no_secret() -> None:
     assert Endpoint(base_url="https://models.example", api_key="ollama").secrets() == ()
 

@@ -62,6 +62,19 @@ def test_openai_asks_for_a_schema_strictly() -> None:
     assert sent["response_format"] == {"type": "json_schema", "json_schema": {"name": "ballot", "strict": True, "schema": SCHEMA}}
 
 
+def test_openai_is_spared_the_limits_that_strict_mode_refuses() -> None:
+    word = {"type": "string", "minLength": 1, "maxLength": 40}
+    schema = {"type": "object", "properties": {"maxLength": word}, "anyOf": [{"maxLength": 3, "enum": ["a"]}]}
+
+    sent = body(OPENAI, request(schema=schema, structured=StructuredMode.JSON_SCHEMA))
+
+    assert sent["response_format"]["json_schema"]["schema"] == {
+        "type": "object",
+        "properties": {"maxLength": {"type": "string"}},
+        "anyOf": [{"enum": ["a"]}],
+    }
+
+
 def test_openai_asks_for_any_json() -> None:
     sent = body(OPENAI, request(schema=SCHEMA, structured=StructuredMode.JSON_OBJECT))
 
@@ -121,6 +134,11 @@ def test_anthropic_has_no_mode_for_any_json() -> None:
     [
         (OPENAI, "https://api.openai.com/v1", "https://api.openai.com/v1/chat/completions"),
         (OPENAI, "http://vllm:8000/v1/", "http://vllm:8000/v1/chat/completions"),
+        (
+            OPENAI,
+            "https://x.openai.azure.example/openai/deployments/d/?api-version=2025",
+            "https://x.openai.azure.example/openai/deployments/d/chat/completions?api-version=2025",
+        ),
         (OLLAMA, "http://ollama:11434", "http://ollama:11434/api/chat"),
         (OLLAMA, "http://ollama:11434/api/", "http://ollama:11434/api/chat"),
         (ANTHROPIC, "https://api.anthropic.com", "https://api.anthropic.com/v1/messages"),

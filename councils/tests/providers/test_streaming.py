@@ -253,6 +253,13 @@ async def test_a_listing_that_is_none_is_an_error_of_ours(body: bytes) -> None:
         await list_models(endpoint, client)
 
 
+async def test_only_names_that_can_be_names_are_listed() -> None:
+    names = ["fine", "", None, "fine", "line\nbreak", "x" * 201]
+    provider = answering(orjson.dumps({"data": [{"id": name} for name in names]}))
+
+    assert await provider.list_models() == ("fine",)
+
+
 async def test_a_listing_with_a_bad_key_says_so() -> None:
     provider = answering(b'{"error": {"message": "bad key"}}', status=401)
 
