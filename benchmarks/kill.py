@@ -47,7 +47,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--runs", type=int, default=400)
     parser.add_argument("--database", default="", help="URL of an empty database (default: a SQLite file)")
-    parser.add_argument("--life", type=float, default=2.5, help="longest life of a server that listens, in seconds")
+    parser.add_argument("--life", type=float, default=3.0, help="longest life of a server that listens, in seconds")
+    parser.add_argument("--warm", action="store_true", help="fork servers from a loaded process: quicker starts, the same kills")
     parser.add_argument("--seed", default=None, help="repeat the same moments")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="council-kill-") as directory:
@@ -55,7 +56,7 @@ def main() -> int:
         # Django reads its settings when it is imported, so the environment comes first.
         django.setup()
         killing = import_module("benchmarks.killing")
-        plan = killing.Plan(kills=arguments.kills, runs=arguments.runs, life_s=arguments.life)
+        plan = killing.Plan(kills=arguments.kills, runs=arguments.runs, life_s=arguments.life, warm=arguments.warm)
         found = killing.carry_out(plan, Path(directory), random.Random(arguments.seed))
     for name, number in sorted(found.counts.items()):
         print(f"{number:8}  {name}")

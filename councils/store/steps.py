@@ -20,8 +20,9 @@ def record_step(claim: Claim, ref: StepRef, result: StepWrite) -> list[Event]:
     run = own(claim)
     events: list[Event] = []
     open_step(run, ref)
-    conclude(run, ref, result, events)
-    keep(run)
+    if conclude(run, ref, result, events):
+        run.barren_deaths = 0
+    keep(run, "barren_deaths")
     return events
 
 
@@ -34,7 +35,10 @@ def mark_late(claim: Claim, keys: Iterable[str]) -> list[Event]:
         step.status = StepStatus.LATE.value
         step.save(update_fields=["status"])
         events.append(append(run, EventType.STEP_LATE, step_facts(step)))
-    keep(run)
+    if events:
+        # Giving one up is progress too: the next owner does not wait for it again.
+        run.barren_deaths = 0
+    keep(run, "barren_deaths")
     return events
 
 

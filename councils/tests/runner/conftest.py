@@ -1,6 +1,7 @@
 """Councils whose models follow a script: no sockets, so that every point of a run can be tried."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from councils.tests.runner.scripts import Scripted, by_seat
 def scripted(asker: User, quick_engine: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
     """Make a council of scripted seats and ask it, as often as wanted."""
 
-    def stage(script: AnswerFunction = by_seat, *, seats: int = 3, spare: bool = False, **options: object) -> Scripted:
+    def stage(script: AnswerFunction = by_seat, *, seats: int = 3, spare: bool = False, **options: Any) -> Scripted:
         provider = ScriptedProvider(script)
         monkeypatch.setattr("councils.runner.attempts.provider_for", lambda endpoint, **_: provider)
         models = [fake_model("http://127.0.0.1:9", f"name=seat{number}") for number in range(1, seats + 1)]

@@ -53,7 +53,7 @@ class FaultyWriter(Writer):
     async def __call__(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         if self.dead.is_set():
             raise asyncio.CancelledError
-        if function is heartbeat:
+        if function.__name__ == heartbeat.__name__:
             return await super().__call__(function, *args, **kwargs)
         self.written.append(function.__name__)
         fault = self.fault

@@ -7,11 +7,15 @@ import pytest
 
 from councils.engine.types import RunStatus, StepStatus
 from councils.models import CallStatus, CouncilRun
+from councils.store.calls import StepWrite
 from councils.store.claims import claim_run, live_runs, orphan_calls_of_ended_run, stray_calls
 from councils.store.ownership import LostRun, heartbeat, release
 from councils.store.runs import cancel
 from councils.store.steps import mark_late, record_step, save_tally
 from councils.tests.store.support import FAILED, Owner, call_of, done, events_of, ref, step_of
+
+KEY = "opinion:agent_1"
+OVERDUE = StepWrite(status=StepStatus.FAILED, error_kind="timeout")
 
 
 def test_a_queued_run_is_free_and_its_first_owner_starts_it(run: CouncilRun) -> None:
@@ -139,6 +143,19 @@ def test_progress_makes_earlier_deaths_forgotten(owner: Owner) -> None:
 
     owner.run.refresh_from_db()
     assert (owner.run.status, owner.run.barren_deaths) == (RunStatus.RUNNING, 2)
+
+
+@pytest.mark.parametrize(
+    "step_on", [lambda owner: mark_late(owner.claim, [KEY]), lambda owner: record_step(owner.claim, ref(KEY), OVERDUE)]
+)
+def test_giving_a_step_up_is_progress_too(owner: Owner, step_on: Callable[[Owner], object]) -> None:
+    second = Owner.of(owner.run, worker="second")
+    second.begin(KEY)
+
+    step_on(second)
+
+    owner.run.refresh_from_db()
+    assert owner.run.barren_deaths == 0
 
 
 def test_a_failed_try_is_no_progress(owner: Owner) -> None:
