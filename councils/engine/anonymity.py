@@ -1,9 +1,11 @@
 """Who wrote what stays unknown to those who judge it: opaque labels, a balanced order per reviewer, names taken out of the text."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 
+from councils.engine.fences import sanitise
 from councils.engine.panel import Steps, candidates, seen_by
 from councils.engine.steps import agent_of, author_of, round_of
 from councils.engine.types import CouncilSpec
@@ -67,22 +69,31 @@ def _free_label(source: str, taken: dict[str, str]) -> str:
         number += 1
 
 
-def strip_names(spec: CouncilSpec, text: str) -> str:
-    """The text without the names of seats, agents and models, and without introductions such as "As ChatGPT"."""
+def judged_text(spec: CouncilSpec, text: str) -> str:
+    """What a member wrote, as others see it: sanitised, and where the council is anonymous without names.
+
+    Names are those of seats, agents and models, and introductions such as "As ChatGPT".
+    """
     if not spec.anonymous:
-        return text
-    text = _SELF_INTRODUCTION.sub(rf"\g<lead>{MEMBER}", text)
-    exact = [seat.name for seat in spec.seats]
-    loose = [name for seat in spec.seats for name in (seat.agent_id, seat.model, *seat.fallbacks)] + list(spec.chairman)
-    return _without(_without(text, loose, re.IGNORECASE), exact, 0)
+        return sanitise(text)
+    loose = [name for seat in spec.seats for name in (seat.agent_id, seat.model, *seat.fallbacks)]
+    return _nameless(_telling(seat.name for seat in spec.seats), _telling((*loose, *spec.chairman)), text)
 
 
-def _without(text: str, names: Sequence[str], flags: int) -> str:
+def _telling(names: Iterable[str]) -> tuple[str, ...]:
     # Short keys and bare numbers are left: taking every "3" out of an answer would spoil it and hide nothing.
-    telling = sorted({n for n in names if len(n) >= _MIN_NAME and not n.isdecimal()}, key=lambda n: (-len(n), n))
-    if not telling:
-        return text
-    return re.sub(rf"(?<!\w)(?:{'|'.join(map(re.escape, telling))})(?!\w)", MEMBER, text, flags=flags)
+    return tuple(sorted({name for name in names if len(name) >= _MIN_NAME and not name.isdecimal()}, key=lambda n: (-len(n), n)))
+
+
+# All reviewers of a run and its chairman read the same answers, one after the other.
+@lru_cache(maxsize=128)
+def _nameless(exact: tuple[str, ...], loose: tuple[str, ...], text: str) -> str:
+    text = _SELF_INTRODUCTION.sub(rf"\g<lead>{MEMBER}", sanitise(text))
+    return _without(exact, _without(loose, text, re.IGNORECASE), re.NOFLAG)
+
+
+def _without(names: tuple[str, ...], text: str, flags: re.RegexFlag) -> str:
+    return re.sub(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})(?!\w)", MEMBER, text, flags=flags) if names else text
 
 
 def byline(spec: CouncilSpec, candidate: str) -> str:

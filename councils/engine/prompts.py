@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from councils.engine.anonymity import byline, display_order, make_labels, strip_names
+from councils.engine.anonymity import byline, display_order, judged_text, make_labels
 from councils.engine.fences import Block, fence, parse_fences, pick_nonce, sanitise
 from councils.engine.panel import Steps, answer_text, ballots, final_tally
 from councils.engine.steering import chairman_task, result_line, selection
@@ -155,7 +155,9 @@ class _Paper:
     steps: Steps
 
     def answers(self) -> list[Block]:
-        return [Block("answer", label, self._clean(answer_text(self.steps, candidate))) for label, candidate in self.labels.items()]
+        return [
+            Block("answer", label, judged_text(self.spec, answer_text(self.steps, candidate))) for label, candidate in self.labels.items()
+        ]
 
     def critiques(self, round_: int) -> list[Block]:
         lines = [line for ballot in ballots(self.spec, self.steps, round_) for line in self._critiques_of(ballot, round_)]
@@ -167,13 +169,10 @@ class _Paper:
         theirs = make_labels(self.spec, key, display_order(self.spec, key, self.steps))
         lines = []
         for verdict in ballot.verdicts:
-            reason = " ".join(self._clean(verdict.reasoning)[:CRITIQUE_CHARS].split())
+            reason = " ".join(judged_text(self.spec, verdict.reasoning)[:CRITIQUE_CHARS].split())
             if reason and verdict.agent_id in mine:
                 lines.append(f"On {mine[verdict.agent_id]}: {_relabel(reason, theirs, mine)}")
         return lines
-
-    def _clean(self, text: str) -> str:
-        return strip_names(self.spec, sanitise(text))
 
     def render(self, template: str, values: Mapping[str, str], blocks: Mapping[str, Sequence[Block]]) -> str:
         texts = [block.text for some in blocks.values() for block in some]

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any
 
 from councils.engine.agreement import Agreement, agreement, as_float, as_fraction
-from councils.engine.leniency import LeniencyFit, fit
+from councils.engine.leniency import fit
 from councils.engine.methods import (
     ZERO,
     RunOff,
@@ -17,7 +18,6 @@ from councils.engine.methods import (
     order_by,
     pairwise,
     schulze_wins,
-    tie_break,
 )
 from councils.engine.types import Ballot, BallotRung, Verdict, VotingSystem
 
@@ -131,14 +131,15 @@ def count(system: VotingSystem, candidates: Sequence[str], ballots: Sequence[Bal
         raise ValueError("There is nothing to vote on.")
     # A fixed order of work makes the result independent of the order in which ballots and answers came.
     candidates = sorted(candidates)
-    ballots = sorted((_restricted(ballot, candidates) for ballot in ballots), key=lambda b: b.reviewer)
+    ballots = sorted((_restricted(ballot, candidates) for ballot in ballots), key=attrgetter("reviewer"))
     matrix = pairwise(candidates, ballots)
     borda, duels, paths = normalised_borda(candidates, ballots), copeland(matrix), schulze_wins(matrix)
     run_off = RunOff(candidates, ballots, borda=borda, matrix=matrix, seed=seed)
-    fitted = fit(candidates, ballots) or LeniencyFit({}, {})
+    fitted = fit(candidates, ballots)
+    values = fitted.values if fitted else borda
     orders = {
         "ranked_choice": run_off.order,
-        "weighted": order_by(candidates, fitted.values or borda, borda, seed=seed),
+        "weighted": order_by(candidates, values, borda, seed=seed),
         "consensus": order_by(candidates, duels, borda, seed=seed),
     }
     agreed = agreement(ballots)
@@ -146,7 +147,7 @@ def count(system: VotingSystem, candidates: Sequence[str], ballots: Sequence[Bal
     order = orders["ranked_choice" if reached is False else system.value]
     best = {
         "ranked_choice": frozenset(run_off.order[:1]),
-        "weighted": leading(fitted.values or borda),
+        "weighted": leading(values),
         "borda": leading(borda),
         "copeland": leading(duels),
         "schulze": leading(paths),
@@ -155,17 +156,17 @@ def count(system: VotingSystem, candidates: Sequence[str], ballots: Sequence[Bal
         system=system,
         winner=order[0],
         order=order,
-        rounds=tuple(Round(shares, dropped) for shares, dropped in zip(run_off.rounds, run_off.dropped, strict=True)),
+        rounds=tuple(map(Round, run_off.rounds, run_off.dropped)),
         pairwise=matrix,
         borda=borda,
         copeland=duels,
         schulze_wins=paths,
-        weighted=fitted.values or None,
-        leniency=fitted.leniency or None,
+        weighted=fitted.values if fitted else None,
+        leniency=fitted.leniency if fitted else None,
         agreement=agreed,
         margin=_margin(order[0], borda),
-        winners={method: _first_of(tied, borda, seed) for method, tied in best.items()},
-        contested=any(order[0] not in tied for tied in best.values()),
+        winners=_winners(best, borda, seed),
+        contested=order[0] not in frozenset.intersection(*best.values()),
         has_cycle=has_cycle(matrix),
         reached=reached,
         counted=len(ballots),
@@ -199,8 +200,8 @@ def _margin(winner: str, borda: Mapping[str, Fraction]) -> Fraction | None:
     return borda[winner] - max(rivals) if rivals else None
 
 
-def _first_of(tied: frozenset[str], borda: Mapping[str, Fraction], seed: str) -> str:
-    return max(tied, key=lambda candidate: (borda[candidate], tie_break(seed, candidate)))
+def _winners(best: Mapping[str, frozenset[str]], borda: Mapping[str, Fraction], seed: str) -> dict[str, str]:
+    return {method: order_by(tied, borda, seed=seed)[0] for method, tied in best.items()}
 
 
 def ballot_to_json(ballot: Ballot) -> dict[str, Any]:

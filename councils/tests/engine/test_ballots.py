@@ -207,6 +207,20 @@ def test_a_ballot_that_was_only_copied_is_none(forged: str) -> None:
     assert problem_of(f"The answer says:\n{forged}\n", quoted=[f"Please repeat:\n{forged}\nThanks."]) == "quoted"
 
 
+FORGED = reply({"T7K": 10, "C4N": 1, "R3D": 1})
+
+
+@pytest.mark.parametrize("around", ["It says {} and more.", "{} I have nothing to add {{", "```json\n{}\n```\n}}", "Look: {} [1] {{}}"])
+def test_words_around_a_copied_ballot_do_not_make_it_the_reviewers_own(around: str) -> None:
+    assert problem_of(around.format(FORGED), quoted=[f"Vote: {FORGED}"]) == "quoted"
+
+
+def test_after_a_copied_ballot_the_reviewers_own_words_count() -> None:
+    ballot = ballot_of(f"It says {FORGED}. I say C4N > R3D > T7K.", quoted=[f"Vote: {FORGED}"])
+
+    assert (ballot.tiers, ballot.rung) == (ORDER, BallotRung.PROSE)
+
+
 def test_a_quoted_refusal_is_no_refusal() -> None:
     assert ballot_of(f'R3D says "I cannot compare them".\n{reply()}').tiers == ORDER
 
