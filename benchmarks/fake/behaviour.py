@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 # Answered with a status instead of an answer.
 STATUS_FAULTS = {
@@ -85,13 +86,13 @@ def parse(model: str) -> Behaviour:
     """Read ``fake:key=value,key=value``; any other name behaves by default. ``ValueError`` for a key or a value that is unknown."""
     _, found, settings = model.partition("fake:")
     kinds = {field.name: TYPES[field.type] for field in fields(Behaviour) if field.type in TYPES}
-    values: dict[str, int | float | str] = {}
+    values: dict[str, Any] = {}
     for setting in filter(None, settings.split(",") if found else []):
         key, _, value = setting.partition("=")
         if key not in kinds:
             raise ValueError(f"unknown setting {key!r}")
         values[key] = kinds[key](value)
-    behaviour = Behaviour(**values)  # type: ignore[arg-type]
+    behaviour = Behaviour(**values)
     if behaviour.fault and behaviour.fault not in FAULTS:
         raise ValueError(f"unknown fault {behaviour.fault!r}")
     if behaviour.usage not in USAGES:

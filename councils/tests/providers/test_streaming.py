@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 import httpx
@@ -141,9 +142,9 @@ async def test_a_name_for_an_inside_address_is_refused_at_connect_time(fake: Run
     ],
 )
 async def test_a_key_or_header_that_http_does_not_allow_is_our_own_mistake(
-    changes: dict[str, str], fake: Running, policy: EgressPolicy, closing_clients: None
+    changes: dict[str, Any], fake: Running, policy: EgressPolicy, closing_clients: None
 ) -> None:
-    endpoint = Endpoint(base_url=f"{fake.url}/v1", **changes)  # type: ignore[arg-type]
+    endpoint = Endpoint(base_url=f"{fake.url}/v1", **changes)
 
     with pytest.raises(BadRequest):
         await collect(provider_for(endpoint, policy=policy), request("fake:"))
