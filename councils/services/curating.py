@@ -1,15 +1,22 @@
 """Looking after councils: the one default, copies, and what keeps a council from deliberating."""
 
+from collections.abc import Sequence
+
 from django.db import transaction
 
 from councils.engine.deliberation import spec_problems
-from councils.models import ChairmanFallback, CouncilConfiguration, CouncilMember
-from councils.snapshot import take_snapshot
+from councils.models import ChairmanFallback, CouncilConfiguration, CouncilMember, ModelInfo
+from councils.snapshot import snapshot_of, take_snapshot
 
 
 def council_problems(council: CouncilConfiguration) -> list[str]:
     """What keeps a council that was loaded ``with_details()`` from deliberating, one sentence each."""
     return spec_problems(take_snapshot(council, seed="").spec)
+
+
+def draft_problems(council: CouncilConfiguration, seats: Sequence[CouncilMember], fallbacks: Sequence[ModelInfo]) -> list[str]:
+    """The same for a council, seats and fallbacks that are not stored yet."""
+    return spec_problems(snapshot_of(council, seats, fallbacks, seed="").spec)
 
 
 @transaction.atomic

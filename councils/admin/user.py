@@ -1,0 +1,137 @@
+"""People, groups and the keys of their programs."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from councils.admin.base import (
+    AdminPasswordChangeForm,
+    ProductAdmin,
+    UserChangeForm,
+    UserCreationForm,
+    action,
+    display,
+    register,
+    signed_in,
+)
+from councils.models import ApiKey, User
+
+# Whoever may give these away could give them to themselves.
+SUPERUSER_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
+ISSUED = "issued_text"
+
+
+@register(User)
+class UserAdmin(DjangoUserAdmin[User], ProductAdmin[User]):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login")
+    actions = ("deactivate",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        fixed = ("last_login", "date_joined")
+        return fixed if request.user.is_superuser else (*fixed, *SUPERUSER_FIELDS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self._may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._may_touch(request, obj)
+
+    def _may_touch(self, request: HttpRequest, user: User | None) -> bool:
+        """Changing the e-mail or password of somebody above you would be a way up."""
+        return bool(request.user.is_superuser or user is None or user == request.user or not (user.is_staff or user.is_superuser))
+
+    @action(description="Switch off", permissions=["change"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        chosen = queryset.exclude(pk=signed_in(request).pk)
+        if not request.user.is_superuser:
+            chosen = chosen.filter(is_staff=False, is_superuser=False)
+        self.message_user(request, f"{chosen.update(is_active=False)} switched off. They cannot sign in, and their API keys stop working.")
+
+
+admin.site.unregister(Group)
+
+
+@register(Group)
+class GroupAdmin(DjangoGroupAdmin, ProductAdmin[Group]):
+    """Django's own, in the admin's looks."""
+
+    def _superuser(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return self._superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return self._superuser(request)
+
+
+@register(ApiKey)
+class ApiKeyAdmin(ProductAdmin[ApiKey]):
+    """A key is shown once, when it is made. Afterwards it can only be revoked."""
+
+    list_display = ("name", "user", "prefix", "state", "created_at", "expires_at")
+    list_filter = ("created_at", "revoked_at")
+    list_select_related = ("user",)
+    search_fields = ("name", "prefix", "user__username")
+    actions = ("revoke",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
+        return ApiKey.objects.visible_to(signed_in(request)).order_by("-created_at")
+
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        return (
+            ("user", "name", "expires_at") if obj is None else ("user", "name", "prefix", "state", "created_at", "expires_at", "revoked_at")
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        return () if obj is None else ("user", "prefix", "state", "created_at", "expires_at", "revoked_at")
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "user":
+            everybody = User.objects.filter(is_active=True)
+            # A key acts in the name of its user: only superusers make keys for others.
+            kwargs["queryset"] = everybody if request.user.is_superuser else everybody.filter(pk=signed_in(request).pk)
+            kwargs["initial"] = request.user.pk
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        key, text = ApiKey.issue(user=obj.user, name=obj.name)
+        ApiKey.objects.filter(pk=key.pk).update(expires_at=obj.expires_at)
+        obj.pk = key.pk
+        obj.refresh_from_db()
+        # Only this one answer sees it: kept on the object, not in a message, which would travel in a cookie.
+        vars(obj)[ISSUED] = text
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "title": "API key", "key": obj, "text": vars(obj)[ISSUED], "opts": self.opts}
+        response = TemplateResponse(request, "admin/councils/apikey/issued.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @display(description="state", label={"usable": "success", "expired": "warning", "revoked": "danger"})
+    def state(self, key: ApiKey) -> str:
+        if key.revoked_at:
+            return "revoked"
+        return "expired" if key.expires_at and key.expires_at <= timezone.now() else "usable"
+
+    @action(description="Revoke", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset:
+            key.revoke()
+        self.message_user(request, f"{len(queryset)} revoked. Programs that use them are refused from now on.")
