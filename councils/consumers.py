@@ -83,12 +83,13 @@ class RunConsumer(AsyncWebsocketConsumer):
             return
         self._seq = min(after, snapshot["seq"])
         await self._say(snapshot)
-        await self._catch_up()
         self._chores = [asyncio.create_task(self._forward()), asyncio.create_task(self._poll())]
 
     async def _leave(self) -> None:
         for task in self._chores:
-            task.cancel()
+            # The one that finds out that the viewer must go still has to tell them.
+            if task is not asyncio.current_task():
+                task.cancel()
         self._chores = []
         if self._run_id:
             live.hub.unsubscribe(self._run_id, self._viewer)
@@ -106,11 +107,10 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def _forward(self) -> None:
         while True:
             text = await self._inbox.get()
-            message = json.loads(text)
-            if message["type"] == "delta":
+            if text.startswith(live.DELTA_START):
                 await self.send(text_data=text)
                 continue
-            seq = message["event"]["seq"]
+            seq = json.loads(text)["event"]["seq"]
             if seq == self._seq + 1:
                 self._seq = seq
                 await self.send(text_data=text)
@@ -118,17 +118,20 @@ class RunConsumer(AsyncWebsocketConsumer):
                 await self._catch_up()
 
     async def _poll(self) -> None:
+        """Look at the database while the run lives. After its end nothing is sent any more, so that no right needs checking."""
         while True:
+            if not await self._catch_up():
+                return
             await asyncio.sleep(POLL_S)
-            await self._catch_up()
 
-    async def _catch_up(self) -> None:
-        """Send what the database has beyond what this viewer has; end the watch when they may not see it any more."""
-        while news := await self._look(watching.news, self._seq):
-            for event in news:
+    async def _catch_up(self) -> bool:
+        """Send what the database has beyond what this viewer has. ``False`` when no more can come, or not to this viewer."""
+        while (news := await self._look(watching.news, self._seq)) and news.events:
+            for event in news.events:
                 if event["seq"] == self._seq + 1:
                     self._seq += 1
                     await self._say({"type": "event", "run": self._run_id, "event": event})
+        return bool(news and news.live)
 
     async def _look(self, read: Any, *args: Any) -> Any:
         """Read something of the run in this user's name; ``None`` when they are signed out or must not see it."""

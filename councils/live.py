@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 PROCESS_ID = uuid.uuid4().hex
 """Marks what this process sent, so that it does not hear itself through the channel layer."""
 
+DELTA_START = '{"type":"delta"'
+"""How every delta begins once serialised, so that it can be passed on without being parsed."""
+
 FLUSH_S = 0.045
 DRAFT_TTL_S = 900
 

@@ -1,6 +1,7 @@
 """What a viewer of a run is told, checked against their rights at every look."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
@@ -31,7 +32,7 @@ def viewer(scope: Mapping[str, Any]) -> User:
     if session_key is None or opened is None:
         raise SignedOut
     session: SessionBase = type(getattr(opened, "_wrapped", opened))(session_key)
-    user = User.objects.filter(pk=session.get(SESSION_KEY, 0), is_active=True).first()
+    user = User.objects.filter(pk=session.get(SESSION_KEY, 0), is_active=True).order_by().first()
     if user is None or not constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
         raise SignedOut
     return user
@@ -46,10 +47,12 @@ def still_signed_in(scope: Mapping[str, Any]) -> bool:
 
 
 def _visible(scope: Mapping[str, Any], run_id: str) -> CouncilRun:
-    run = CouncilRun.objects.visible_to(viewer(scope)).filter(public_id=run_id).first()
-    if run is None:
-        raise NotVisible
-    return run
+    # The configuration stays behind: it is large, and this is asked every two seconds for every viewer.
+    runs = CouncilRun.objects.visible_to(viewer(scope)).defer("config_snapshot", "sealed_keys")
+    try:
+        return runs.get(public_id=run_id)
+    except CouncilRun.DoesNotExist:
+        raise NotVisible from None
 
 
 def snapshot(scope: Mapping[str, Any], run_id: str) -> dict[str, Any]:
@@ -87,6 +90,16 @@ def snapshot(scope: Mapping[str, Any], run_id: str) -> dict[str, Any]:
     }
 
 
-def news(scope: Mapping[str, Any], run_id: str, after: int) -> list[Event]:
-    """Events with ``seq > after``, in order."""
-    return events_after(_visible(scope, run_id), after)
+@dataclass(frozen=True, slots=True)
+class News:
+    """Events that a viewer has not seen, in order, and whether more can come."""
+
+    events: list[Event]
+    live: bool
+
+
+def news(scope: Mapping[str, Any], run_id: str, after: int) -> News:
+    """What happened in a run since the event ``after``."""
+    run = _visible(scope, run_id)
+    events = events_after(run, after) if run.next_seq - 1 > after else []
+    return News(events, live=run.is_live or bool(events))
