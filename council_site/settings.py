@@ -10,7 +10,7 @@ from typing import Any
 import django_stubs_ext
 from csp.constants import NONE, SELF
 
-from council_site import keys
+from council_site import admin_look, keys
 from council_site.databases import database
 from council_site.env import Env, EnvError, host_and_port
 from council_site.logs import logging_config
@@ -263,6 +263,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "VotingSystemEnum": "councils.api.choices.VOTING_SYSTEMS",
     },
 }
+
+UNFOLD = admin_look.UNFOLD
 
 LOG_LEVEL = ENV.choice("LOG_LEVEL", "INFO", among={"DEBUG", "INFO", "WARNING", "ERROR"})
 LOGGING = logging_config(level=LOG_LEVEL, structured=not LOCAL)
