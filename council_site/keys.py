@@ -36,7 +36,7 @@ def field_encryption_keys(env: Env, local_dir: Path | None) -> list[str]:
 def kept_secret(path: Path, make: Callable[[], str]) -> str:
     """The secret in the file; where there is none it is made, readable by its owner alone. Two starts at once agree on one."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         draft.touch(mode=0o600)
         draft.write_text(make(), "utf-8")

@@ -71,6 +71,8 @@ def logging_config(*, level: str, structured: bool) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            # Strangers can ask for any host as often as they like: they get their 400, the log is not theirs to fill.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
             "httpx": {"level": "WARNING"},
             "daphne": {"level": "WARNING"},
         },

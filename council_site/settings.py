@@ -117,7 +117,8 @@ REDIS_URL = ENV.text("REDIS_URL")
 REDIS_CACHE_URL = ENV.text("REDIS_CACHE_URL", REDIS_URL)
 CACHES = {"default": cache(REDIS_CACHE_URL)}
 CHANNEL_LAYERS = {"default": channel_layer(REDIS_URL)}
-VAR_DIR.mkdir(exist_ok=True)
+# Nobody else on this machine reads the database or the secrets in it.
+VAR_DIR.mkdir(mode=0o700, exist_ok=True)
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]

@@ -167,6 +167,7 @@ def test_a_kept_secret_is_made_once_and_readable_by_its_owner_alone(tmp_path: Pa
     assert kept_secret(path, lambda: next(made)) == "first"
     assert kept_secret(path, lambda: next(made)) == "first"
     assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
     assert list(path.parent.iterdir()) == [path]
 
 
