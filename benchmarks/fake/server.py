@@ -272,13 +272,19 @@ class Running:
         with self.office.noted:
             return [entry for entry in self.office.entries if entry.model == model]
 
-    def wait_for_entry(self, model: str, *, timeout_s: float = 10.0) -> Entry:
-        """The first entry of ``model``, waited for: the server notices the end of a connection on its own time. Blocks the thread."""
+    def wait_for_entries(self, model: str, count: int, *, timeout_s: float = 10.0) -> list[Entry]:
+        """The entries of ``model`` once there are ``count``: a call is logged after its last byte, on the server's own time.
+
+        Blocks the thread. ``TimeoutError`` where they do not come.
+        """
         with self.office.noted:
-            found = self.office.noted.wait_for(lambda: [entry for entry in self.office.entries if entry.model == model], timeout_s)
-        if not found:
-            raise TimeoutError(f"no call to {model} was logged")
-        return found[0]
+            if not self.office.noted.wait_for(lambda: len(self.entries_of(model)) >= count, timeout_s):
+                raise TimeoutError(f"{model} has {len(self.entries_of(model))} of {count} calls in the log")
+            return self.entries_of(model)
+
+    def wait_for_entry(self, model: str) -> Entry:
+        """The first entry of ``model``, waited for like ``wait_for_entries``."""
+        return self.wait_for_entries(model, 1)[0]
 
 
 @contextmanager

@@ -17,7 +17,9 @@ async def test_one_run_is_nine_calls(fake: Running) -> None:
 
     assert (measured.runs, measured.parallel) == (2, 2)
     # One more run warms up.
-    assert [entry.tokens for entry in fake.entries_of(model)] == [3] * 3 * sum(STAGES)
+    calls = 3 * sum(STAGES)
+    entries = await asyncio.to_thread(fake.wait_for_entries, model, calls)
+    assert [entry.tokens for entry in entries] == [3] * calls
 
 
 def test_overhead_is_what_goes_beyond_the_critical_path() -> None:
@@ -25,7 +27,8 @@ def test_overhead_is_what_goes_beyond_the_critical_path() -> None:
 
     assert measured.overhead_median_s == pytest.approx(0.1)
     assert measured.overhead_p95_s == pytest.approx(0.2)
-    assert (measured.runs_per_s, measured.cpu_s_per_run) == (pytest.approx(0.5), pytest.approx(0.1))
+    assert measured.runs_per_s == pytest.approx(0.5)
+    assert measured.cpu_s_per_run == pytest.approx(0.1)
 
 
 async def test_no_more_runs_than_asked_for_are_under_way() -> None:
