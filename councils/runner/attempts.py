@@ -5,6 +5,7 @@ weaker structure if the model cannot do this one, then ask the fallback model, t
 """
 
 import asyncio
+import contextlib
 import random
 import time
 from contextlib import aclosing
@@ -31,7 +32,7 @@ from councils.providers.structured import demote
 from councils.providers.usage import settled_usage
 from councils.runner.work import RunWork
 from councils.snapshot import ModelTarget
-from councils.store.calls import Begun, Booking, StepRef, StepWrite, begin_call, settle_call
+from councils.store.calls import Begun, Booking, StepHasResult, StepRef, StepWrite, begin_call, settle_call
 from councils.store.ownership import LostRun
 
 NOT_BILLED = frozenset({"connect_failed", "rate_limited", "provider_unavailable", "authentication_failed", "egress_denied"})
@@ -64,15 +65,21 @@ class StepAttempts:
     async def run(self) -> None:
         """Call until the step has its result. Raises ``LostRun`` when the run is not ours any more."""
         delay: float | None = 0.0
-        while delay is not None:
-            if delay:
-                await asyncio.sleep(delay)
-            async with self.work.slots.of(self.target):
-                delay = await self._attempt()
+        # The step may be given up on while this waits: then nothing more may be asked for it.
+        with contextlib.suppress(StepHasResult):
+            while delay is not None:
+                if delay:
+                    await asyncio.sleep(delay)
+                async with self.work.slots.of(self.target):
+                    delay = await self._attempt()
 
     @property
     def target(self) -> ModelTarget:
         return self.work.snapshot.models[self.models[0]]
+
+    @property
+    def _is_late(self) -> bool:
+        return self.work.steps[self.ref.key].status is StepStatus.LATE
 
     def _first_mode(self) -> StructuredMode:
         return self.target.structured_mode if self.prepared.schema is not None else StructuredMode.PLAIN
@@ -162,7 +169,7 @@ class StepAttempts:
         if result.status is StepStatus.FAILED:
             return await self._failed(begun, EmptyAnswer(), completion.usage, sent, completion)
         booking = self._booking(CallStatus.DONE, completion.usage, sent, completion)
-        if result.repair is not None:
+        if result.repair is not None and not self._is_late:
             await self._settle(begun, booking, None)
             self.prepared, self.repaired = result.repair, True
             return 0.0
@@ -175,7 +182,7 @@ class StepAttempts:
         """Book a failed call and say what follows. The step's failure is in the same commit as its last call."""
         status = CallStatus.REFUSED if error.kind in NOT_BILLED or isinstance(error, BadRequest) else CallStatus.BROKEN
         booking = self._booking(status, usage, sent, completion)
-        follow = self._follow(error)
+        follow = _Next(None) if self._is_late else self._follow(error)
         booking = replace(booking, error_kind=error.kind, error_detail=error.message, retry_in_s=follow.delay_s)
         end = None if follow.delay_s is not None else self._write_failure(error)
         await self._settle(begun, booking, end)
@@ -276,11 +283,10 @@ class StepAttempts:
 
     def _learn(self, write: StepWrite) -> None:
         """Take the committed result into the engine's view. One that was given up on stays out of the deliberation."""
-        was_late = self.work.steps[self.ref.key].status is StepStatus.LATE
         ballot = write.payload.get("ballot")
         self.work.steps[self.ref.key] = StepState(
             key=self.ref.key,
-            status=StepStatus.LATE_DONE if was_late and write.status is StepStatus.DONE else write.status,
+            status=StepStatus.LATE_DONE if self._is_late and write.status is StepStatus.DONE else write.status,
             text=write.text,
             ballot=ballot_from_json(ballot) if ballot else None,
             error_kind=write.error_kind,
