@@ -125,6 +125,7 @@ def _thread(conversation: Conversation | None, *, by: User, council: CouncilConf
     locked = Conversation.objects.select_for_update().get(pk=conversation.pk)
     if CouncilRun.objects.live().filter(conversation=locked).exists():
         raise ConversationBusy
+    locked.save(update_fields=["updated_at"])
     return locked
 
 
