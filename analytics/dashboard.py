@@ -34,7 +34,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def tiles(day: DayFigures) -> list[Tile]:
     """The figures of a day in words."""
-    today = {"created_at__gte": timezone.localdate().isoformat()}
+    # With its time zone, as the list's own date filter writes it.
+    today = {"created_at__gte": str(day.since)}
     runs, calls = f"{reverse(RUNS)}?{urlencode(today)}", f"{reverse(CALLS)}?{urlencode(today)}"
     unknown = f"and {day.unknown_costs} calls of unknown cost" if day.unknown_costs else "every cost is known"
     return [

@@ -17,11 +17,12 @@ MEDIAN_SAMPLE = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayFigures:
-    """What happened since midnight. ``median_ms`` is of finished runs, from start to end.
+    """What happened since midnight (``since``). ``median_ms`` is of finished runs, from start to end.
 
     ``spend_usd`` leaves out the ``unknown_costs`` calls whose cost is not known.
     """
 
+    since: datetime
     runs: int
     live: int
     succeeded: int
@@ -58,6 +59,7 @@ def day_figures(now: datetime) -> DayFigures:
         completion_tokens=Sum("completion_tokens"),
     )
     return DayFigures(
+        since=midnight,
         **counted,
         spend_usd=spent["spend_usd"] or Decimal(0),
         unknown_costs=spent["unknown_costs"],

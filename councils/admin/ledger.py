@@ -32,7 +32,7 @@ class ModelCallAdmin(ReadOnlyAdmin[ModelCall]):
         "took",
         "error_kind",
     )
-    list_filter = ("status", "model", "substituted", "usage_source", "created_at")
+    list_filter = ("status", "model__provider", "substituted", "usage_source", "created_at")
     list_select_related = ("step",)
     search_fields = ("=public_id", "=run__public_id", "=model_name", "=error_kind")
     inlines = (EntryInline,)

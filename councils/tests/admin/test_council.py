@@ -1,0 +1,182 @@
+"""Councils in the admin: what cannot deliberate is refused with reasons, one council is the default, staff need no restart."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from benchmarks.fake.server import Running
+from councils.engine.types import RunStatus
+from councils.models import CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate, Provider, User
+from councils.runner.host import EngineHost
+from councils.services.asking import ask_council
+from councils.tests.admin.forms import council_form, model_form, provider_form
+from councils.tests.durability.support import ended
+from councils.tests.factories import make_council, make_model
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/admin/councils/councilconfiguration/add/"
+LIST = "/admin/councils/councilconfiguration/"
+
+
+def address_of(council: CouncilConfiguration) -> str:
+    return reverse("admin:councils_councilconfiguration_change", args=[council.pk])
+
+
+def act(admin: Client, action: str, *councils: CouncilConfiguration) -> str:
+    return admin.post(LIST, {"action": action, "_selected_action": [c.pk for c in councils]}, follow=True).content.decode()
+
+
+def default_slugs() -> list[str]:
+    return list(CouncilConfiguration.objects.filter(is_default=True).values_list("slug", flat=True))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_staff_set_up_a_council_and_use_it_at_once(admin: Client, root: User, fake_provider: Running, engine: EngineHost) -> None:
+    host = provider_form(base_url=f"{fake_provider.url}/v1", allow_private_address=True)
+    admin.post("/admin/councils/provider/add/", host)
+    provider = Provider.objects.get(slug="acme")
+    admin.post("/admin/councils/modelinfo/add/", model_form(provider, name="fake:tokens=20,rate=5000"))
+    admin.post(ADD, council_form(ModelInfo.objects.get()))
+
+    run, _ = ask_council(by=root, council=CouncilConfiguration.objects.get(slug="quick"), question="Which is best?")
+
+    assert ended(run).status == RunStatus.SUCCEEDED, run.reason
+
+
+def test_too_few_seats_are_refused_with_the_engines_sentence(admin: Client) -> None:
+    answer = admin.post(ADD, council_form(make_model(), seats=2))
+
+    assert "The council needs at least 3 answering members and has 2." in answer.content.decode()
+    assert not CouncilConfiguration.objects.exists()
+
+
+def test_seats_on_models_that_are_switched_off_do_not_count(admin: Client) -> None:
+    dead = make_model(is_active=False)
+
+    answer = admin.post(ADD, council_form(make_model(), members={"2-model": dead.pk}))
+
+    assert "has 2." in answer.content.decode()
+
+
+def test_two_seats_of_one_name_are_refused(admin: Client) -> None:
+    answer = admin.post(ADD, council_form(make_model(), members={"1-agent_id": "agent_1"}))
+
+    assert answer.status_code == 200
+    assert not CouncilConfiguration.objects.exists()
+
+
+def test_an_unfinished_council_can_be_kept_switched_off(admin: Client) -> None:
+    admin.post(ADD, council_form(make_model(), seats=1, is_active=False))
+
+    assert not CouncilConfiguration.objects.get().is_active
+
+
+def test_removing_a_seat_that_is_needed_is_refused(admin: Client) -> None:
+    model = make_model()
+    admin.post(ADD, council_form(model))
+    council = CouncilConfiguration.objects.get()
+
+    answer = admin.post(address_of(council), council_form(model, stored=council, members={"2-DELETE": True}))
+
+    assert "has 2." in answer.content.decode()
+    assert council.members.count() == 3
+
+
+def test_a_change_reaches_the_stored_council(admin: Client) -> None:
+    model = make_model()
+    admin.post(ADD, council_form(model))
+    council = CouncilConfiguration.objects.get()
+
+    admin.post(address_of(council), council_form(model, stored=council, name="Slow", members={"1-persona": "Doubt."}))
+
+    council.refresh_from_db()
+    assert council.name == "Slow"
+    assert CouncilMember.objects.get(agent_id="agent_2").persona == "Doubt."
+
+
+def test_a_prompt_of_another_stage_is_refused(admin: Client) -> None:
+    review = PromptTemplate.objects.add_version(stage="review", name="strict", text="{question} {answers}")
+
+    answer = admin.post(ADD, council_form(make_model(), stage1_prompt_template=review.pk))
+
+    assert answer.status_code == 200
+    assert not CouncilConfiguration.objects.exists()
+
+
+def test_the_first_council_is_the_default(admin: Client) -> None:
+    admin.post(ADD, council_form(make_model()))
+
+    assert default_slugs() == ["quick"]
+
+
+def test_choosing_a_default_takes_it_from_the_other(admin: Client) -> None:
+    make_council(slug="old", is_default=True)
+
+    admin.post(ADD, council_form(make_model(), is_default=True))
+
+    assert default_slugs() == ["quick"]
+
+
+def test_another_council_does_not_become_the_default_by_itself(admin: Client) -> None:
+    make_council(slug="old", is_default=True)
+
+    admin.post(ADD, council_form(make_model()))
+
+    assert default_slugs() == ["old"]
+
+
+@pytest.mark.parametrize("change", [{"is_default": False}, {"is_default": True, "is_active": False}], ids=["no default", "switched off"])
+def test_the_default_is_not_given_up_without_another(admin: Client, change: dict[str, bool]) -> None:
+    model = make_model()
+    admin.post(ADD, council_form(model))
+    council = CouncilConfiguration.objects.get()
+
+    answer = admin.post(address_of(council), council_form(model, stored=council, **change))
+
+    assert "Choose another one as default" in answer.content.decode()
+    council.refresh_from_db()
+    assert (council.is_default, council.is_active) == (True, True)
+
+
+def test_saving_the_default_again_keeps_it(admin: Client) -> None:
+    model = make_model()
+    admin.post(ADD, council_form(model))
+    council = CouncilConfiguration.objects.get()
+
+    admin.post(address_of(council), council_form(model, stored=council, is_default=True, description="Better."))
+
+    council.refresh_from_db()
+    assert (council.is_default, council.description) == (True, "Better.")
+
+
+def test_the_default_survives_switching_off_and_deleting(admin: Client) -> None:
+    default, other = make_council(slug="default", is_default=True), make_council(slug="other")
+
+    assert "stays on" in act(admin, "deactivate", default, other)
+    assert set(CouncilConfiguration.objects.active().values_list("slug", flat=True)) == {"default"}
+
+    admin.post(LIST, {"action": "delete_selected", "_selected_action": [default.pk, other.pk], "post": "yes"})
+    assert default_slugs() == ["default"]
+
+
+def test_only_councils_that_can_deliberate_are_switched_on(admin: Client) -> None:
+    ready, short = make_council(is_active=False), make_council(name="Short", seats=2, min_models=3, is_active=False)
+
+    page = act(admin, "activate", ready, short)
+
+    assert "Short stays as it is. The council needs at least 3" in page
+    assert list(CouncilConfiguration.objects.active()) == [ready]
+
+
+def test_a_copy_has_the_same_seats_and_is_switched_off(admin: Client) -> None:
+    council = make_council(slug="pricing", is_default=True)
+
+    act(admin, "clone", council)
+    act(admin, "clone", council)
+
+    copies = CouncilConfiguration.objects.exclude(pk=council.pk)
+    assert {copy.slug for copy in copies} == {"pricing-copy", "pricing-copy-2"}
+    for copy in copies:
+        assert (copy.is_active, copy.is_default, copy.members.count()) == (False, False, 4)
+    assert council.members.count() == 4

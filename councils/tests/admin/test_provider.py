@@ -1,0 +1,164 @@
+"""Providers in the admin: keys go in and never come out, and only superusers decide where this server may connect."""
+
+from decimal import Decimal
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+
+from councils.models import ModelInfo, Provider
+from councils.tests.admin.conftest import sign_in, staff_with
+from councils.tests.admin.forms import model_form, provider_form, provider_form_of
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/admin/councils/provider/add/"
+ADD_MODEL = "/admin/councils/modelinfo/add/"
+
+
+def address_of(provider: Provider) -> str:
+    return reverse("admin:councils_provider_change", args=[provider.pk])
+
+
+def stored(**fields: object) -> Provider:
+    provider = Provider(name="Acme", slug="acme", kind="openai", base_url="https://api.acme.example/v1", **fields)
+    provider.set_api_key("sk-planted-key")
+    provider.save()
+    return provider
+
+
+def test_a_key_is_stored_encrypted_and_shown_nowhere(admin: Client) -> None:
+    admin.post(ADD, provider_form(api_key="sk-planted-key"))
+
+    provider = Provider.objects.get(slug="acme")
+    assert provider.api_key() == "sk-planted-key"
+    assert "planted" not in provider.api_key_sealed
+    for address in (address_of(provider), reverse("admin:councils_provider_changelist"), address_of(provider) + "../history/"):
+        page = admin.get(address, follow=True).content.decode()
+        assert "planted" not in page
+        assert provider.api_key_sealed not in page
+    assert not LogEntry.objects.filter(change_message__contains="planted").exists()
+
+
+def test_a_rejected_form_does_not_send_the_key_back(admin: Client) -> None:
+    answer = admin.post(ADD, provider_form(api_key="sk-planted-key", base_url="nonsense"))
+
+    assert answer.status_code == 200
+    assert b"planted" not in answer.content
+
+
+def test_an_empty_key_field_keeps_the_stored_key(admin: Client) -> None:
+    provider = stored()
+
+    admin.post(address_of(provider), provider_form_of(provider, name="Acme Inc."))
+
+    provider.refresh_from_db()
+    assert (provider.name, provider.api_key()) == ("Acme Inc.", "sk-planted-key")
+
+
+def test_a_key_can_be_forgotten(admin: Client) -> None:
+    provider = stored()
+
+    admin.post(address_of(provider), provider_form_of(provider, forget_key=True))
+
+    provider.refresh_from_db()
+    assert provider.api_key_sealed == ""
+
+
+def test_a_stored_key_does_not_follow_to_another_host(admin: Client) -> None:
+    provider = stored()
+
+    answer = admin.post(address_of(provider), provider_form_of(provider, base_url="https://elsewhere.example/v1"))
+
+    assert "Enter the key again" in answer.content.decode()
+    provider.refresh_from_db()
+    assert provider.base_url == "https://api.acme.example/v1"
+
+
+def test_another_path_on_the_same_host_needs_no_new_key(admin: Client) -> None:
+    provider = stored()
+
+    admin.post(address_of(provider), provider_form_of(provider, base_url="https://api.acme.example/v2"))
+
+    provider.refresh_from_db()
+    assert (provider.base_url, provider.api_key()) == ("https://api.acme.example/v2", "sk-planted-key")
+
+
+@pytest.mark.parametrize("options", ['{"headers": {"Authorization": "x"}}', "[1]", '{"api_key": "x"}'])
+def test_options_hold_no_secrets_and_are_an_object(admin: Client, options: str) -> None:
+    answer = admin.post(ADD, provider_form(options=options))
+
+    assert answer.status_code == 200
+    assert not Provider.objects.exists()
+
+
+def test_staff_cannot_open_the_inside_of_the_network_nor_use_the_operators_keys() -> None:
+    browser = sign_in(staff_with("add_provider", "view_provider"))
+
+    browser.post(ADD, provider_form(allow_private_address=True, api_key_env="OPENAI_API_KEY"))
+
+    provider = Provider.objects.get(slug="acme")
+    assert (provider.allow_private_address, provider.api_key_env) == (False, "")
+
+
+@pytest.mark.parametrize("trusted", [{"allow_private_address": True}, {"api_key_env": "ACME_API_KEY"}], ids=["inside", "operator key"])
+def test_staff_cannot_move_a_provider_that_a_superuser_trusted(trusted: dict[str, object]) -> None:
+    provider = Provider.objects.create(name="Acme", slug="acme", kind="openai", base_url="http://10.0.0.5:8000", **trusted)
+    browser = sign_in(staff_with("change_provider", "view_provider"))
+
+    browser.post(address_of(provider), provider_form_of(provider, name="Renamed", base_url="http://10.0.0.6:22", kind="ollama"))
+
+    provider.refresh_from_db()
+    assert (provider.name, provider.base_url, provider.kind) == ("Renamed", "http://10.0.0.5:8000", "openai")
+
+
+def test_a_superuser_can_allow_a_private_address(admin: Client) -> None:
+    admin.post(ADD, provider_form(base_url="http://10.0.0.5:8000", allow_private_address=True))
+
+    assert Provider.objects.get().allow_private_address
+
+
+def test_the_list_says_which_keys_are_missing(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACME_API_KEY", raising=False)
+    Provider.objects.create(name="Acme", slug="acme", kind="openai", base_url="https://a.example", api_key_env="ACME_API_KEY")
+
+    assert "not set in the environment" in admin.get(reverse("admin:councils_provider_changelist")).content.decode()
+
+
+def test_providers_are_switched_off_and_on_again(admin: Client) -> None:
+    provider = stored()
+    listing = reverse("admin:councils_provider_changelist")
+
+    admin.post(listing, {"action": "deactivate", "_selected_action": provider.pk})
+    provider.refresh_from_db()
+    assert not provider.is_active
+
+    admin.post(listing, {"action": "activate", "_selected_action": provider.pk})
+    provider.refresh_from_db()
+    assert provider.is_active
+
+
+def test_a_well_known_model_gets_its_list_price(admin: Client) -> None:
+    provider = Provider.objects.create(name="OpenAI", slug="openai", kind="openai", base_url="https://api.openai.com/v1")
+
+    admin.post(ADD_MODEL, model_form(provider, name="gpt-4.1-mini"))
+
+    model = ModelInfo.objects.get()
+    assert model.has_prices
+    assert model.context_window is not None
+
+
+def test_a_price_that_was_typed_stays(admin: Client) -> None:
+    provider = Provider.objects.create(name="OpenAI", slug="openai", kind="openai", base_url="https://api.openai.com/v1")
+
+    admin.post(ADD_MODEL, model_form(provider, name="gpt-4.1-mini", cost_per_1k_input_tokens="0", cost_per_1k_output_tokens="0"))
+
+    assert ModelInfo.objects.get().cost_per_1k_output_tokens == Decimal(0)
+
+
+def test_an_unknown_price_stays_unknown_and_says_so(admin: Client) -> None:
+    answer = admin.post(ADD_MODEL, model_form(stored(), name="homemade"), follow=True)
+
+    assert not ModelInfo.objects.get().has_prices
+    assert "price of this model is not known" in answer.content.decode()
