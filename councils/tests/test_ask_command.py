@@ -1,7 +1,9 @@
 """``manage.py ask``: a council from the terminal, on the real engine against the fake provider."""
 
 import json
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from typing import Any
 
@@ -13,10 +15,12 @@ from benchmarks.fake.server import Running
 from benchmarks.staging import fake_model, stage_council
 from councils.engine.steps import agent_of
 from councils.engine.types import StepStatus
+from councils.local_model import LocalModelError
 from councils.management import following
 from councils.management.board import Board
+from councils.management.commands import ask
 from councils.management.screens import JsonScreen, LiveScreen, PlainScreen, picture, summary, tell
-from councils.models import CouncilConfiguration, CouncilRun, RunOrigin, User
+from councils.models import CouncilConfiguration, CouncilRun, Provider, RunOrigin, User
 from councils.runner.host import EngineHost
 
 SEATS: list[dict[str, Any]] = [{"agent_id": f"agent_{n}", "name": name, "answers": True} for n, name in enumerate(("Ada", "Bo", "Cy"), 1)]
@@ -304,3 +308,59 @@ class TestWhatItRefuses:
         council_of("tokens=1")
 
         assert "at least 3 answering members" in self.refusal("Why?")
+
+
+class TestTheLocalModel:
+    @pytest.fixture
+    def started(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """The ports on which a local model was started."""
+        ports: list[int] = []
+
+        @contextmanager
+        def start(port: int) -> Iterator[None]:
+            ports.append(port)
+            yield
+
+        monkeypatch.setattr(ask, "start_local_model", start)
+        return ports
+
+    @pytest.fixture
+    def free_port(self) -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    def local_council(self, port: int) -> CouncilConfiguration:
+        council = stage_council([fake_model(f"http://127.0.0.1:{port}", f"name=s{n}") for n in range(3)])
+        Provider.objects.update(slug="local")
+        return council
+
+    @pytest.mark.django_db
+    def test_it_is_started_for_a_council_that_asks_it(self, started: list[int], free_port: int) -> None:
+        with ask.local_model_for(self.local_council(free_port)):
+            assert started == [free_port]
+
+    @pytest.mark.django_db
+    def test_it_is_left_alone_where_it_is_served_already(self, started: list[int], fake_provider: Running) -> None:
+        with ask.local_model_for(self.local_council(int(fake_provider.url.rpartition(":")[2]))):
+            assert started == []
+
+    @pytest.mark.django_db
+    def test_it_is_not_started_for_a_council_of_others(self, started: list[int], free_port: int) -> None:
+        council = self.local_council(free_port)
+        Provider.objects.update(slug="elsewhere")
+
+        with ask.local_model_for(council):
+            assert started == []
+
+    @pytest.mark.usefixtures("admin", "own_engine")
+    def test_where_it_cannot_be_started_the_command_says_what_to_do(self, free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(_: int) -> None:
+            raise LocalModelError("The local model is not installed.")
+
+        monkeypatch.setattr(ask, "start_local_model", refuse)
+        self.local_council(free_port)
+
+        with pytest.raises(CommandError, match="The local model is not installed"):
+            call_command("ask", "Why?", stdout=StringIO(), stderr=StringIO())
+        assert not CouncilRun.objects.exists()

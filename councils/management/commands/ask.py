@@ -43,7 +43,7 @@ class Command(BaseCommand):
         council = _council(options["council"], user)
         question = sys.stdin.read() if options["question"] is None else options["question"]
         try:
-            with _local_model(council), _engine():
+            with local_model_for(council), _engine():
                 status = self._ask(user, council, question, self._screen(options))
         except LocalModelError as error:
             raise CommandError(str(error)) from error
@@ -120,7 +120,7 @@ def _engine() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _local_model(council: CouncilConfiguration) -> Iterator[None]:
+def local_model_for(council: CouncilConfiguration) -> Iterator[None]:
     """The small local model, if this council asks it and nobody serves it yet."""
     port = _local_port(council)
     if port is None or _is_served(port):
