@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
-from playwright.sync_api import WebSocketRoute, sync_playwright
+from playwright.sync_api import FloatRect, WebSocketRoute, sync_playwright
 
 from councils.tests import scenes
 from councils.tests.factories import make_council, make_user
@@ -41,8 +42,9 @@ from councils.tests.factories import make_council, make_user
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 IN_README = {"run-live": ("desk", "light"), "run-done": ("desk", "light")}
-# Pages whose folds are all opened before the picture is taken.
-OPENED = {"run-done-open", "run-contested", "run-extreme"}
+# Folds that are opened before the picture is taken.
+OPENED = {"run-done-open": "main details", "run-contested": "main details", "run-extreme": "#opinions, #voting, #voting details, #costs"}
+TALLEST = 6_000
 ANONYMOUS = {"sign-in", "sign-up"}
 DRAFT = "I would not discount at all yet. You do not know why people leave, and an annual plan hides the problem for a year. Ask twenty"
 
@@ -112,16 +114,20 @@ def photograph(base: str, pages: dict[str, str], session: str, wanted: list[tupl
             if name not in ANONYMOUS:
                 context.add_cookies([{"name": "sessionid", "value": session, "url": base}])
             page = context.new_page()
-            page.on("console", lambda message, name=name: print(f"{name}: {message.text}") if message.type == "error" else None)
+            page.on("pageerror", partial(print, f"{name}:"))
             page.route_web_socket("**/ws/", play_socket)
             page.goto(base + pages[name])
             if name in OPENED:
-                page.evaluate("document.querySelectorAll('main details').forEach((d) => (d.open = true))")
+                page.evaluate("(chosen) => document.querySelectorAll(chosen).forEach((fold) => (fold.open = true))", OPENED[name])
             page.wait_for_timeout(400)
             overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             if overflow > 0:
                 print(f"{name} at {size} is {overflow} px too wide")
-            page.screenshot(path=to / f"{name}-{size}-{scheme}.png", full_page=name not in IN_README or size == "phone")
+            whole = (
+                min(page.evaluate("document.documentElement.scrollHeight"), TALLEST) if size == "phone" or name not in IN_README else height
+            )
+            clip = FloatRect(x=0, y=0, width=width, height=max(whole, height))
+            page.screenshot(path=to / f"{name}-{size}-{scheme}.png", full_page=True, clip=clip)
             context.close()
         browser.close()
 

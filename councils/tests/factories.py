@@ -107,7 +107,7 @@ def make_run(
         config_snapshot=snapshot.to_json(),
         status=status.value,
         answer=answer if has_answer else "",
-        answer_by="chairman" if has_answer else "",
+        answer_by=fields.pop("answer_by", "chairman") if has_answer else "",
         finished_at=timezone.now() + timedelta(seconds=31) if ended else None,
         **fields,
     )

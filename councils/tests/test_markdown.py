@@ -1,0 +1,114 @@
+"""Markdown on our pages: what stays, what goes, and that hostile text stays text."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from councils.markdown import MAX_BRACKETS, MAX_CHARS, MAX_NESTING, render
+from councils.tests.allow_list import faults_of, links_of
+
+HOSTILE: list[str] = json.loads((Path(__file__).parent / "data" / "hostile_markdown.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("payload", HOSTILE, ids=lambda payload: payload[:40])
+def test_a_hostile_payload_becomes_nothing_but_allowed_html(payload: str) -> None:
+    assert faults_of(render(payload)) == []
+
+
+@pytest.mark.parametrize("frame", ["> {}", "- {}", "| a |\n|---|\n| {} |", "# {}", "**{}**", "[{}](https://a.example)"])
+def test_no_frame_of_markdown_makes_a_hostile_payload_dangerous(frame: str) -> None:
+    assert [fault for payload in HOSTILE for fault in faults_of(render(frame.format(payload)))] == []
+
+
+@given(st.text(alphabet="<>[]()!*_`#|-\\&;:\"'=/ \n\tajscrviptonhefml\x00", max_size=200))
+def test_no_text_at_all_leaves_the_allow_list(text: str) -> None:
+    assert faults_of(render(text)) == []
+
+
+def test_the_judge_sees_what_is_dangerous() -> None:
+    assert faults_of("<script>x</script>") == ["tag script"]
+    assert faults_of('<p onclick="x">y</p>') == ["attribute onclick of p"]
+    assert any(
+        "javascript" in fault for fault in faults_of('<a href="javascript:x" target="_blank" rel="noopener noreferrer nofollow">y</a>')
+    )
+    assert faults_of('<a href="https://a.example">y</a>') != []
+
+
+def test_what_people_write_in_markdown_is_kept() -> None:
+    html = render("**b** *i* ~~s~~ `c`\n\n- one\n- two\n\n3. three\n\n> q\n\n| a |\n|---|\n| 1 |\n\n```python\nx < 1\n```")
+
+    for piece in ("<strong>b</strong>", "<em>i</em>", "<s>s</s>", "<code>c</code>", "<li>one</li>", '<ol start="3">', "<blockquote>"):
+        assert piece in html
+    assert "<td>1</td>" in html
+    assert "<pre><code>x &lt; 1\n</code></pre>" in html
+
+
+def test_single_line_ends_are_kept() -> None:
+    assert "Roses<br>\nare red" in render("Roses\nare red")
+
+
+def test_headings_come_under_those_of_the_page() -> None:
+    assert "<h3>Top</h3>" in render("# Top")
+    assert "<h6>Deep</h6>" in render("##### Deep")
+
+
+def test_an_image_is_only_its_words() -> None:
+    html = render("Look: ![a *chart*](https://evil.example/pixel.png)")
+
+    assert "chart" in html
+    assert "evil.example" not in html
+
+
+def test_an_image_without_words_is_named() -> None:
+    assert render("![](https://evil.example/pixel.png)") == "<p>image</p>\n"
+
+
+def test_a_link_opens_apart_and_tells_nobody() -> None:
+    assert render("[x](https://a.example/?q=1)") == (
+        '<p><a href="https://a.example/?q=1" target="_blank" rel="noopener noreferrer nofollow">x</a></p>\n'
+    )
+
+
+@pytest.mark.parametrize("target", ["/admin/logout/", "../x", "//evil.example", "ftp://a.example", "data:text/html,x", "?page=2", "#top"])
+def test_a_link_that_is_not_plainly_outside_is_no_link(target: str) -> None:
+    assert links_of(render(f"[x]({target})")) == []
+
+
+def test_raw_html_is_shown_as_it_was_written() -> None:
+    assert render("<b>bold</b>") == "<p>&lt;b&gt;bold&lt;/b&gt;</p>\n"
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n\t\n"])
+def test_nothing_gives_nothing(blank: str) -> None:
+    assert render(blank) == ""
+
+
+@pytest.mark.parametrize("nested", [">" * (MAX_NESTING + 6) + " deep", "".join("  " * n + "- deep\n" for n in range(MAX_NESTING))])
+def test_text_nested_deeper_than_the_parser_follows_is_shown_whole(nested: str) -> None:
+    html = render(nested)
+
+    assert html.startswith("<pre>")
+    assert html.count("deep") == nested.count("deep")
+
+
+def test_nesting_that_people_use_is_parsed() -> None:
+    html = render("".join("  " * n + "- item\n" for n in range(8)))
+
+    assert html.count("<ul>") == 8
+
+
+@pytest.mark.parametrize("text", ["[" * (MAX_BRACKETS + 1), "a" * (MAX_CHARS + 1), "<" * (MAX_CHARS + 1), ">" * 100_000, "- " * 20_000])
+def test_text_that_would_take_long_to_parse_is_not_parsed(text: str) -> None:
+    assert faults_of(render(text)) == []
+
+
+def test_a_recursion_that_goes_too_deep_ends_in_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    def overflow(_text: str) -> str:
+        raise RecursionError
+
+    monkeypatch.setattr("councils.markdown._parsed", overflow)
+
+    assert render("**b** <i>") == "<pre>**b** &lt;i&gt;</pre>"

@@ -1,0 +1,33 @@
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from councils.models import CouncilConfiguration, User
+from councils.tests.factories import make_council, make_user
+
+
+@pytest.fixture(autouse=True)
+def clean_counters() -> Iterator[None]:
+    """Attempts that another test counted must not limit this one."""
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return make_user("ada")
+
+
+@pytest.fixture
+def page(client: Client, ada: User) -> Client:
+    """A browser in which ada is signed in."""
+    client.force_login(ada)
+    return client
+
+
+@pytest.fixture
+def council(db: None) -> CouncilConfiguration:
+    return make_council()
