@@ -65,7 +65,9 @@ def serve(port: int) -> Any:
 
 def _parameters(params: Any, path: Path, port: int) -> Any:
     """llama.cpp's parameters: a few parallel answers on the processor, and nothing of its server that a council does not call."""
-    threads = max(1, os.cpu_count() or 1)
+    # llama.cpp's threads wait for each other at every layer: one that shares its processor with the site stalls all of them. On two
+    # busy processors one thread was twice to four times as quick as two.
+    threads = max(1, (os.cpu_count() or 1) - 1)
     params.model.path = str(path)
     params.model_alias = {MODEL_NAME}
     params.hostnames = [HOST]

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,6 +88,26 @@ def test_a_server_that_does_not_come_up_is_reported_and_ended(
     with pytest.raises(LocalModelError, match=complaint):
         start_local_model(timeout_s=0.2 if "sleep" in script else 30)
     assert started[0].returncode is not None
+
+
+@pytest.mark.parametrize(("processors", "threads"), [(None, 1), (1, 1), (2, 1), (8, 7)])
+def test_a_processor_is_left_to_the_site(processors: int | None, threads: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("councils.local_model.os.cpu_count", lambda: processors)
+    blank = SimpleNamespace(model=SimpleNamespace(), cpuparams=SimpleNamespace(), cpuparams_batch=SimpleNamespace())
+
+    params = local_model._parameters(blank, tmp_path / "model.gguf", 8089)
+
+    assert (params.cpuparams.n_threads, params.cpuparams_batch.n_threads) == (threads, threads)
+
+
+def test_it_listens_on_loopback_only_and_offers_no_more_than_a_council_calls(tmp_path: Path) -> None:
+    blank = SimpleNamespace(model=SimpleNamespace(), cpuparams=SimpleNamespace(), cpuparams_batch=SimpleNamespace())
+
+    params = local_model._parameters(blank, tmp_path / "model.gguf", 8089)
+
+    assert (params.hostnames, params.port) == (["127.0.0.1"], 8089)
+    assert (params.ui, params.endpoint_slots, params.cors_origins, params.offline) == (False, False, "", True)
+    assert params.n_ctx == local_model.PARALLEL_ANSWERS * local_model.CONTEXT_TOKENS
 
 
 @pytest.fixture(scope="module")
