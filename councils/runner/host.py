@@ -20,7 +20,8 @@ from councils.providers import client
 from councils.runner.drive import Driver
 from councils.runner.work import RunWork, Slots
 from councils.runner.writer import Writer
-from councils.store.claims import LiveRun, Sign, claim_run, live_runs, orphan_calls_of_ended_run, stray_calls
+from councils.store.claims import Claimed, LiveRun, Sign, claim_run, live_runs, orphan_calls_of_ended_run, stray_calls
+from councils.store.ownership import release
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +134,7 @@ class EngineHost:
 
     async def _drive(self, run_pk: int, dead: Sign | None) -> None:
         try:
-            claimed = await self._writer(claim_run, run_pk, worker=self.worker, dead=dead)
+            claimed = await self._claim(run_pk, dead)
             if claimed is None:
                 return
             work = RunWork.of(claimed, self._writer, self._slots)
@@ -144,6 +145,17 @@ class EngineHost:
             logger.exception("run dropped", extra={"run": run_pk})
         finally:
             self._driving.pop(run_pk, None)
+
+    async def _claim(self, run_pk: int, dead: Sign | None) -> Claimed | None:
+        claiming = asyncio.ensure_future(self._writer(claim_run, run_pk, worker=self.worker, dead=dead))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            # The run may be ours by now, and nobody would drive it until the lease has run out.
+            claimed = await claiming
+            if claimed is not None:
+                await self._writer(release, claimed.claim, elapsed_ms=claimed.elapsed_ms)
+            raise
 
     async def _scan(self) -> None:
         watch = Watch(settings.RUN_LEASE_TTL_S)

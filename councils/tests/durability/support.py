@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from benchmarks.fake.server import Entry, Running
+from councils import live
 from councils.models import CouncilConfiguration, CouncilRun, ModelCall, RunStep, User
 from councils.services.asking import ask_council
 
@@ -63,3 +64,8 @@ def step(run: CouncilRun, key: str) -> RunStep:
 
 def event_types(run: CouncilRun) -> list[str]:
     return list(run.events.order_by("seq").values_list("type", flat=True))
+
+
+def speaking(run: CouncilRun) -> int:
+    """How many seats of this run have written something and are not done."""
+    return sum(bool(draft["text"]) for draft in live.read_drafts(run.public_id).values())

@@ -35,7 +35,8 @@ def test_a_run_survives_a_fault_at_each_of_its_writes(scripted: Stage, how: How,
     council = scripted(behaviour, **options)
     writes = len(play(council.ask()).wrote)
     struck = set()
-    for point in range(writes):
+    # A straggler makes the number of writes vary a little; a fault that comes too late strikes nothing.
+    for point in range(writes + 3):
         story = play(council.ask(), Fault(point, how))
         struck.add(story.struck)
         where = f"{how.name} at write {point} ({story.struck}), {story.lives} lives: {story.run.reason}"
