@@ -113,9 +113,7 @@ def _gather_opinions(run: _Run) -> Actions:
 def _review(run: _Run) -> Actions:
     if not run.spec.enable_peer_review or run.is_closed("tally", 1) or not panel.can_review(run.spec, run.steps):
         return GO_ON
-    if not run.has_begun("review", 1) and _may_skip_review(run):
-        return GO_ON
-    return _gather_ballots(run, 1)
+    return GO_ON if _may_skip_review(run) else _gather_ballots(run, 1)
 
 
 def _may_skip_review(run: _Run) -> bool:

@@ -135,6 +135,7 @@ def test_each_way_of_voting_is_read_on_its_rung(text: str, rung: BallotRung) -> 
         ("Ranking:\n1. C4N\n2. R3D\n3. GPT-4o", "unknown_label"),
         ("Ranking:\n1. C4N\n1. R3D\n1. T7K", "bad_order"),
         ("Ranking:\n3. C4N\n2. R3D\n1. T7K", "bad_order"),
+        ("Ranking:\n2. C4N\n3. R3D\n4. T7K", "bad_order"),
         ("T7K: 5/10\nT7K: 6/10\nC4N: 9/10\nR3D: 7/10", "doubled_label"),
         (json.dumps({"rankings": [{"agent_id": label, "reasoning": "good"} for label in LABELS]}), "missing_score"),
         (json.dumps({"rankings": [{"label": label, "rank": 9} for label in LABELS]}), "missing_score"),

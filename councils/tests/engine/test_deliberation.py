@@ -171,6 +171,11 @@ class TestFewAnswers:
 
         assert started(ask(spec, steps_of(*opinions(2)))) == ["review:outside_1", "review:outside_2"]
 
+    def test_a_quorum_that_is_just_met_is_met(self) -> None:
+        spec = make_spec(quorum=3, enable_peer_review=False)
+
+        assert end_of(spec, steps_of(*opinions(3), failed("opinion:agent_4"), written())).status is RunStatus.SUCCEEDED
+
     @pytest.mark.parametrize("came", [1, 2])
     def test_a_quorum_above_two_is_a_demand(self, came: int) -> None:
         steps = steps_of(*opinions(came), *(failed(f"opinion:agent_{n}") for n in range(came + 1, 5)))
@@ -226,6 +231,20 @@ class TestReview:
         end = end_of(spec, steps | steps_of(written()))
         assert end.status is RunStatus.PARTIAL
         assert end.marks == {Mark.UNREVIEWED, Mark.DEGRADED}
+
+    def test_one_ballot_is_no_vote_even_if_every_answer_is_on_it(self) -> None:
+        spec = make_spec(seats=(*make_seats(3, reviews=False), outside_seat(1), outside_seat(2)))
+        whole = review(make_ballot("outside_1", *ORDER[:3]))
+
+        assert ask(spec, steps_of(*opinions(3), whole, failed("review:outside_2"))) == (SYNTHESIS,)
+        assert ask(spec, steps_of(*opinions(3), whole, running("review:outside_2", 60.0))) == (Wait(60.0),)
+
+    def test_an_invalid_ballot_tells_how_long_a_ballot_takes(self) -> None:
+        spec = make_spec(5)
+        valid = [replace(step, latency_s=1.0) for step in honest_reviews(spec, (*ORDER, "agent_5"))[:2]]
+        slow = [StepState(key=f"review:agent_{n}", status=StepStatus.INVALID, latency_s=30.0) for n in (3, 4)]
+
+        assert ask(spec, steps_of(*opinions(5), *valid, *slow, running("review:agent_5", 20.0))) == (Wait(11.0),)
 
     def test_a_failed_ballot_does_not_stop_the_vote(self) -> None:
         spec = make_spec()
@@ -424,6 +443,14 @@ class TestExtraRound:
         assert ask(self.SPEC, steps) == (SYNTHESIS,)
         end = end_of(self.SPEC, steps | steps_of(written()))
         assert (end.status, Mark.UNREVIEWED in end.marks) == (RunStatus.SUCCEEDED, False)
+
+    def test_select_best_out_of_time_in_the_extra_round_is_partial(self) -> None:
+        spec = replace(self.SPEC, chairman_mode=ChairmanMode.SELECT_BEST)
+
+        end = end_of(spec, self.split() | steps_of(running("opinion:agent_1:2")), 420.0)
+
+        assert end.status is RunStatus.PARTIAL
+        assert {Mark.DEADLINE, Mark.VERBATIM} <= end.marks
 
     def test_there_is_no_third_round(self) -> None:
         steps = self.revised(agent_2="A better answer.")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from hashlib import sha256
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from councils.engine.agreement import agreement, mean_pairwise_agreement, within_group_agreement
 from councils.engine.leniency import fit
-from councils.engine.methods import has_cycle, pairwise
+from councils.engine.methods import RunOff, has_cycle, pairwise
 from councils.engine.tally import TallyResult, ballot_from_json, ballot_to_json, count
 from councils.engine.types import Ballot, BallotRung, Verdict, VotingSystem
 from councils.tests.engine.builders import make_ballot, scored_ballot
@@ -130,6 +131,10 @@ def test_where_no_two_reviewers_ranked_the_same_pair_the_scores_give_the_agreeme
     assert (agreed.method, agreed.score, agreed.word) == ("scores", Fraction(1), "strong")
 
 
+def test_scores_say_nothing_where_only_one_answer_has_two() -> None:
+    assert agreement([scored_ballot("B", {"A": 8, "C": 4}), scored_ballot("C", {"A": 9, "B": 4})]).method == "none"
+
+
 def test_one_ballot_says_nothing_about_agreement() -> None:
     agreed = agreement([make_ballot("A", "B", "C")])
 
@@ -156,6 +161,24 @@ def test_a_consensus_that_is_not_reached_leaves_the_ranked_choice_winner() -> No
     assert result.reached is False
     assert result.winners["copeland"] == "Nashville"
     assert result.winner == result.winners["ranked_choice"] == "Knoxville"
+
+
+def test_exactly_two_thirds_are_enough() -> None:
+    ballots = [make_ballot("1", "A", "B", "C"), make_ballot("2", "A", "B", "C"), make_ballot("3", "B", "A", "C")]
+
+    result = count(CONSENSUS, ["A", "B", "C"], ballots, seed="s")
+
+    assert result.pairwise["A"]["B"] == 2
+    assert result.reached is True
+
+
+def test_an_agreement_of_exactly_one_half_is_enough() -> None:
+    result = count(
+        CONSENSUS, ["A", "B", "C", "D"], [make_ballot("1", "A", "B", "C", "D"), make_ballot("2", "A", ("B", "C", "D"))], seed="s"
+    )
+
+    assert result.agreement.score == Fraction(1, 2)
+    assert result.reached is True
 
 
 def test_consensus_needs_an_agreement_that_can_be_measured() -> None:
@@ -200,6 +223,12 @@ def test_a_circle_below_a_clear_winner_is_found_too() -> None:
     assert has_cycle(pairwise(["W", "A", "B", "C"], ballots))
 
 
+def test_one_answer_without_a_score_leaves_the_weighted_figures_out() -> None:
+    ballots = [scored_ballot("1", {"A": 9, "B": 5}), make_ballot("2", "C", "A")]
+
+    assert count(WEIGHTED, ["A", "B", "C"], ballots, seed="s").weighted is None
+
+
 def test_weighted_without_scores_for_every_answer_orders_by_borda() -> None:
     ballots = [make_ballot("1", "A", "B", "C"), make_ballot("2", "A", "B", "C")]
 
@@ -225,6 +254,29 @@ def test_a_single_answer_wins_without_rounds_or_margin() -> None:
     result = count(RANKED, ["A"], [], seed="s")
 
     assert (result.winner, result.rounds, result.margin, result.contested) == ("A", (), None, False)
+
+
+@pytest.mark.parametrize("seed", ["a", "b", "c", "d"])
+def test_all_methods_break_a_complete_tie_alike_and_by_the_seed(seed: str) -> None:
+    ballots = [make_ballot("1", "A", "B"), make_ballot("2", "B", "A")]
+
+    result = count(RANKED, ["A", "B"], ballots, seed=seed)
+
+    assert set(result.winners.values()) == {min("AB", key=lambda c: -int(sha256(f"{seed}:{c}".encode()).hexdigest(), 16))}
+
+
+def test_among_equals_in_shares_and_borda_who_wins_fewer_duels_is_dropped() -> None:
+    level = {"A": Fraction(1, 2), "B": Fraction(1, 2), "C": Fraction(1, 2)}
+    matrix = {
+        "A": {"B": Fraction(2), "C": Fraction(2)},
+        "B": {"A": Fraction(1), "C": Fraction(2)},
+        "C": {"A": Fraction(1), "B": Fraction(1)},
+    }
+
+    for names in permutations("ABC"):
+        renamed = dict(zip("ABC", names, strict=True))
+        duels = {renamed[one]: {renamed[other]: weight for other, weight in row.items()} for one, row in matrix.items()}
+        assert RunOff("ABC", [], borda=level, matrix=duels, seed="s").order == names
 
 
 def test_answers_that_no_longer_stand_are_taken_off_the_ballots() -> None:
