@@ -1,15 +1,14 @@
 """Whether a council can be asked, and which one is asked when nobody chooses."""
 
-from councils.engine.deliberation import spec_problems
 from councils.models import CouncilConfiguration, User
-from councils.snapshot import take_snapshot
+from councils.services.curating import council_problems
 
 
 def problem_of(council: CouncilConfiguration) -> str:
     """Why a council that was loaded ``with_details()`` cannot be asked now; empty when it can. Makes no query."""
     if not council.can_be_asked:
         return "It is switched off."
-    return " ".join(spec_problems(take_snapshot(council, seed="").spec))
+    return " ".join(council_problems(council))
 
 
 def default_council(user: User) -> CouncilConfiguration | None:

@@ -1,8 +1,10 @@
 """POST /api/v1/runs/: what starts a run, and what does not."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from councils.models import Conversation, CouncilConfiguration, CouncilRun, Message, RunOrigin, User
@@ -153,3 +155,18 @@ class TestIdempotency:
         assert answer.status_code == 400
         assert list(answer.json()["detail"]) == ["Idempotency-Key"]
         assert not CouncilRun.objects.exists()
+
+    @pytest.mark.django_db(transaction=True)
+    def test_fifty_posts_at_once_with_one_key_make_one_run(self, api: Client, council: CouncilConfiguration) -> None:
+        def post(_: int) -> Answer:
+            try:
+                return ask(api, {"Idempotency-Key": "once"}, question="Why?")
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(post, range(50)))
+
+        assert {answer.status_code for answer in answers} == {202}
+        assert {answer.json()["id"] for answer in answers} == {CouncilRun.objects.get().public_id}
+        assert Conversation.objects.count() == Message.objects.count() == 1
