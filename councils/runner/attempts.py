@@ -241,7 +241,7 @@ class StepAttempts:
         written = len(self.work.broadcast.draft(self.ref.key))
         usage = settled_usage(request, written=written, prompt=None, completion=None)
         booking = replace(self._booking(CallStatus.CANCELLED, usage, sent), error_kind="cancelled")
-        await self.work.writer(settle_call, self.work.claim, self.ref, begun, booking)
+        await self.work.writer.insist(settle_call, self.work.claim, self.ref, begun, booking)
 
     def _write(self, result: StepResult, completion: Completion) -> StepWrite:
         payload: dict[str, object] = {}
@@ -273,7 +273,7 @@ class StepAttempts:
         )
 
     async def _settle(self, begun: Begun, booking: Booking, write: StepWrite | None) -> None:
-        accepted, events = await self.work.writer(settle_call, self.work.claim, self.ref, begun, booking, write)
+        accepted, events = await self.work.writer.insist(settle_call, self.work.claim, self.ref, begun, booking, write)
         if not accepted:
             raise LostRun
         if write is not None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from councils.engine.actions import Action, CountVotes, FailStep, Finish, MarkLate, StartCall, Wait
 from councils.engine.deliberation import StepState, count_votes, next_actions
@@ -165,7 +166,12 @@ class Driver:
         """Show life every few seconds; stop the run when it is not ours any more."""
         while True:
             await asyncio.sleep(settings.RUN_HEARTBEAT_S)
-            if not await self.work.writer(heartbeat, self.work.claim, elapsed_ms=self._elapsed_ms()):
+            try:
+                ours = await self.work.writer(heartbeat, self.work.claim, elapsed_ms=self._elapsed_ms())
+            except (OperationalError, InterfaceError):
+                # Nobody can take the run while the database is away; whether it is still ours shows when it is back.
+                continue
+            if not ours:
                 self.lose()
                 return
 

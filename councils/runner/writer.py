@@ -8,6 +8,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BATCH = 32
+INSIST_S = 60.0
+INSIST_EVERY_S = 0.5
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +60,17 @@ class Writer:
         self._jobs.put(job)
         result: T = await job.future
         return result
+
+    async def insist(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Like a call, but tried again while the database is away: for what was paid for. The function must bear being run twice."""
+        end = time.monotonic() + INSIST_S
+        while True:
+            try:
+                return await self(function, *args, **kwargs)
+            except (OperationalError, InterfaceError):
+                if time.monotonic() > end:
+                    raise
+                await asyncio.sleep(INSIST_EVERY_S)
 
     def close(self) -> None:
         """Finish what is queued, then end the thread."""
