@@ -191,6 +191,12 @@ def test_more_than_64_kilobytes_are_not_repaired() -> None:
     assert isinstance(read(broken), BallotProblem)
 
 
+def test_an_order_may_part_what_the_scores_leave_equal() -> None:
+    ballot = ballot_of(json.dumps({"ranking": ["C4N", "R3D", "T7K"], "scores": {"T7K": 7, "C4N": 7, "R3D": 7}}))
+
+    assert ballot.tiers == ORDER
+
+
 def test_the_same_vote_twice_is_one_vote() -> None:
     assert ballot_of(f"{reply()}\nSo my ballot is:\n{reply({'T7K': 2, 'C4N': 8, 'R3D': 4})}").tiers == ORDER
 

@@ -300,6 +300,7 @@ class TestSynthesis:
         mine = {block.text: block.label for block in blocks_of(prepared)}
         (critiques,) = blocks_of(prepared, "critiques")
         assert f"On {mine['Answer number 1.']}: better than {mine['Answer number 2.']}" in critiques.text.splitlines()
+        assert not any(line.endswith((":", ": ")) for line in critiques.text.splitlines())
 
     def test_a_template_may_leave_out_result_and_critiques(self) -> None:
         prompts = PromptSet(opinion="{question}", review="{question}{answers}", synthesis="Q {question}\n\nA {answers}")
@@ -393,7 +394,11 @@ class TestExtraRound:
         steps |= steps_of(*(review(ballot, round_=2) for ballot in ballots))
         steps |= steps_of(StepState(key="tally:2", status=StepStatus.DONE, tally=count_round(self.SPEC, steps, 2)))
 
-        assert blocks_of(call(self.SPEC, "synthesis", steps))[0].text == "Revised."
+        prepared = call(self.SPEC, "synthesis", steps)
+        (critiques,) = blocks_of(prepared, "critiques")
+
+        assert blocks_of(prepared)[0].text == "Revised."
+        assert critiques.text.count(f"On {blocks_of(prepared)[0].label}:") == 3
 
 
 def test_a_seat_that_is_unknown_is_a_mistake_of_the_host() -> None:
