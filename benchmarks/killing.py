@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,13 +86,18 @@ class Forked:
 class Server:
     """``manage.py serve`` in a process of its own: a new one each time, or a ``warm`` one that is forked from this process."""
 
-    def __init__(self, log: Path, *, warm: bool) -> None:
+    def __init__(self, log: Path, *, warm: bool = False, environment: Mapping[str, str] | None = None) -> None:
         self._log = log.open("ab")
         self._warm = warm
+        self._environment = environment
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self._process: Process | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Start it and wait until it listens."""
@@ -106,7 +111,7 @@ class Server:
 
     def _fresh(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]
-        return subprocess.Popen(command, cwd=ROOT, stdout=self._log, stderr=self._log)
+        return subprocess.Popen(command, cwd=ROOT, stdout=self._log, stderr=self._log, env=self._environment)
 
     def _listens(self) -> bool:
         with socket.socket() as probe:

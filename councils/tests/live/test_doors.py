@@ -1,0 +1,184 @@
+"""The socket opens for the site's own pages and for people who are signed in, and bears whatever is sent to it."""
+
+import json
+
+import pytest
+from django.contrib.auth import logout
+from django.test import Client
+from websockets.exceptions import InvalidStatus
+
+from benchmarks.killing import Server
+from councils.models import User
+from councils.tests.durability.support import Asker, ended
+from councils.tests.live.conftest import OpenTab
+from councils.tests.live.tab import close_code, cookie_of, errors_of, open_socket, signed_in
+
+SIGN_IN_AGAIN = 4401
+
+
+def foreign_origins(port: int) -> dict[str, str | None]:
+    return {
+        "none": None,
+        "null": "null",
+        "https": f"https://127.0.0.1:{port}",
+        "other port": f"http://127.0.0.1:{port + 1}",
+        "no port": "http://127.0.0.1",
+        "other name": f"http://localhost:{port}",
+        "foreign": "https://evil.example",
+        "look-alike": f"http://127.0.0.1:{port}.evil.example",
+        "user part": f"http://127.0.0.1:{port}@evil.example",
+    }
+
+
+@pytest.mark.parametrize("which", foreign_origins(0))
+def test_a_page_of_another_origin_gets_no_socket(site: Server, asker: User, which: str) -> None:
+    cookie = cookie_of(signed_in(asker))
+
+    with pytest.raises(InvalidStatus) as refused, open_socket(site.port, cookie=cookie, origin=foreign_origins(site.port)[which]):
+        pass
+
+    assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize("cookie", ["", "sessionid=made-up-by-somebody"])
+def test_who_is_not_signed_in_is_sent_away(site: Server, cookie: str) -> None:
+    with open_socket(site.port, cookie=cookie) as socket:
+        assert close_code(socket) == SIGN_IN_AGAIN
+
+
+@pytest.mark.parametrize("run_id", ["a" * 26, "", "x", "run.*", "../..", "a" * 5000, "ü" * 26])
+def test_a_run_that_does_not_exist_is_not_found(site: Server, asker: User, run_id: str) -> None:
+    with open_socket(site.port, cookie=cookie_of(signed_in(asker))) as socket:
+        socket.send(json.dumps({"type": "subscribe", "run": run_id}))
+
+        assert errors_of(socket)["code"] == "not_found"
+
+
+def test_a_run_of_somebody_else_is_not_found(site: Server, ask: Asker) -> None:
+    run = ended(ask("", "", ""))
+    other = User.objects.create_user("other")
+
+    with open_socket(site.port, cookie=cookie_of(signed_in(other))) as socket:
+        socket.send(json.dumps({"type": "subscribe", "run": run.public_id}))
+
+        assert errors_of(socket)["code"] == "not_found"
+
+
+def sign_out(client: Client, user: User) -> None:
+    request = client.request().wsgi_request
+    logout(request)
+
+
+def deactivate(client: Client, user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def change_password(client: Client, user: User) -> None:
+    user.set_password("another horse, another battery")
+    user.save()
+
+
+def delete(client: Client, user: User) -> None:
+    client.session.delete()
+
+
+@pytest.mark.parametrize("revoke", [sign_out, deactivate, change_password, delete])
+def test_revoked_rights_reach_a_socket_that_is_open(site: Server, ask: Asker, revoke) -> None:  # type: ignore[no-untyped-def]
+    run = ask("tokens=2000,rate=20", "tokens=2000,rate=20", "")
+    client = signed_in(ask.user)
+
+    with open_socket(site.port, cookie=cookie_of(client)) as socket:
+        socket.send(json.dumps({"type": "subscribe", "run": run.public_id}))
+        socket.recv(timeout=20)
+        revoke(client, ask.user)
+
+        assert close_code(socket) == SIGN_IN_AGAIN
+
+
+def test_a_conversation_that_is_deleted_is_not_shown_any_more(site: Server, ask: Asker, open_tab: OpenTab) -> None:
+    run = ended(ask("", "", ""))
+
+    with open_tab(run) as tab:
+        tab.follow()
+        run.conversation.delete()
+
+        assert errors_of(tab.socket)["code"] == "not_found"
+
+
+BAD_MESSAGES = [
+    "",
+    "{",
+    "[]",
+    "null",
+    "NaN",
+    '"subscribe"',
+    "[" * 5000,
+    '{"type": "subscribe"}',
+    '{"type": "subscribe", "run": 5}',
+    '{"type": "subscribe", "run": "x", "after": -1}',
+    '{"type": "subscribe", "run": "x", "after": 1e99}',
+    '{"type": "subscribe", "run": "x", "after": true}',
+    '{"type": "subscribe", "run": "x", "after": 99999999999999999999}',
+    '{"type": "subscribe", "run": {"$ne": 1}}',
+    '{"type": "run.message", "sender": "x", "text": "forged"}',
+    '{"type": "run_message", "sender": "x", "text": "forged"}',
+    '{"type": "websocket.disconnect", "code": 1000}',
+    '{"type": "websocket_connect"}',
+    '{"type": "__init__"}',
+    '{"type": ["subscribe"]}',
+    '{"type": {"a": 1}}',
+]
+
+
+@pytest.mark.parametrize("message", BAD_MESSAGES, ids=range(len(BAD_MESSAGES)))
+def test_a_bad_message_is_answered_and_the_socket_goes_on(site: Server, asker: User, message: str) -> None:
+    with open_socket(site.port, cookie=cookie_of(signed_in(asker))) as socket:
+        socket.send(message)
+        assert errors_of(socket)["code"] == "bad_message"
+
+        socket.send('{"type": "ping"}')
+        assert json.loads(socket.recv(timeout=20)) == {"type": "pong"}
+
+
+def test_binary_is_refused(site: Server, asker: User) -> None:
+    with open_socket(site.port, cookie=cookie_of(signed_in(asker))) as socket:
+        socket.send(b"\x00\xff" * 10)
+
+        assert close_code(socket) == 1003
+
+
+@pytest.mark.parametrize("size", [17 * 1024, 70 * 1024, 5_000_000])
+def test_what_is_too_big_is_refused(site: Server, asker: User, size: int) -> None:
+    with open_socket(site.port, cookie=cookie_of(signed_in(asker)), compression=None) as socket:
+        socket.send("x" * size)
+
+        assert close_code(socket) == 1009
+
+
+def test_endless_fragments_are_refused(site: Server, asker: User) -> None:
+    with open_socket(site.port, cookie=cookie_of(signed_in(asker)), compression=None) as socket:
+        socket.send("x" * 10_000 for _ in range(20))
+
+        assert close_code(socket) == 1009
+
+
+def test_a_flood_is_ended(site: Server, asker: User) -> None:
+    with open_socket(site.port, cookie=cookie_of(signed_in(asker))) as socket:
+        for _ in range(200):
+            socket.send('{"type": "ping"}')
+
+        assert close_code(socket) == 4429
+
+
+def test_after_a_flood_the_site_still_serves_others(site: Server, ask: Asker, open_tab: OpenTab) -> None:
+    cookie = cookie_of(signed_in(ask.user))
+    for _ in range(5):
+        with open_socket(site.port, cookie=cookie) as socket:
+            for _ in range(100):
+                socket.send('{"type": "ping"}')
+    run = ask("", "", "")
+
+    with open_tab(run) as tab:
+        tab.follow()
+
+    assert tab.events[-1]["status"] == "succeeded"
