@@ -17,10 +17,13 @@ from councils.engine.deliberation import CountVotes, FailStep, Finish, MarkLate,
 from councils.engine.panel import candidates, seen_by
 from councils.engine.steps import agent_of, round_of
 from councils.engine.types import ChairmanMode, CouncilSpec, Mark, RunStatus, StepStatus, VotingSystem
-from councils.tests.engine.builders import make_ballot, make_spec, outside_seat
+from councils.tests.engine.builders import make_ballot, make_spec, opinions, outside_seat, review, steps_of
 
 NOTCHES = (0.0, 11.0, 121.0)
 OVER_S = 1_000.0
+TIME_PASSES = "time passes"
+
+ALL_THREE = ("agent_1", "agent_2", "agent_3")
 
 Steps = dict[str, StepState]
 
@@ -109,7 +112,7 @@ def moves(spec: CouncilSpec, steps: Steps, actions: tuple[object, ...]) -> Itera
     later = dict(pairwise(NOTCHES))
     if any(step.elapsed_s in later for step in running):
         aged = {step.key: replace(step, elapsed_s=later.get(step.elapsed_s, step.elapsed_s)) for step in running}
-        yield Move("time passes", steps | aged)
+        yield Move(TIME_PASSES, steps | aged)
 
 
 def fingerprint(steps: Steps) -> frozenset[object]:
@@ -119,11 +122,14 @@ def fingerprint(steps: Steps) -> frozenset[object]:
     )
 
 
-def explore(spec: CouncilSpec) -> set[RunStatus]:
-    """Visit every reachable state; the statuses that runs end with. Every move makes progress, so a course cannot go round for ever."""
+def explore(spec: CouncilSpec, start: Steps | None = None, *, in_time: bool = False) -> set[RunStatus]:
+    """Visit every state that can be reached; the statuses that runs end with. ``in_time`` leaves out that calls are slow.
+
+    Every move makes progress (a step is new, older or ended), so no course goes round for ever.
+    """
     seen: set[frozenset[object]] = set()
     ends: set[RunStatus] = set()
-    todo: list[Steps] = [{}]
+    todo: list[Steps] = [start or {}]
     while todo:
         steps = todo.pop()
         state = fingerprint(steps)
@@ -134,7 +140,7 @@ def explore(spec: CouncilSpec) -> set[RunStatus]:
         actions = check(spec, steps, 1.0)
         if isinstance(actions[0], Finish):
             ends.add(actions[0].status)
-        following = list(moves(spec, steps, actions))
+        following = [move for move in moves(spec, steps, actions) if not (in_time and move.name == TIME_PASSES)]
         assert following or isinstance(actions[0], Finish), "only a finish has no way on"
         todo.extend(move.steps for move in following)
     return ends
@@ -162,6 +168,14 @@ def test_a_council_of_one_either_answers_or_fails() -> None:
     assert explore(make_spec(1, enable_peer_review=False, quorum=1, min_models=1)) == {RunStatus.SUCCEEDED, RunStatus.FAILED}
 
 
+def test_every_course_of_an_extra_round_ends() -> None:
+    spec = make_spec(3, voting_system=VotingSystem.CONSENSUS, extra_round=True)
+    voted = steps_of(*opinions(3), *(review(make_ballot(f"agent_{n}", *seen_by(f"agent_{n}", ALL_THREE))) for n in (1, 2, 3)))
+    start = voted | {"tally": StepState(key="tally", status=StepStatus.DONE, tally=count_votes(spec, "tally", voted))}
+
+    assert explore(spec, start, in_time=True) == {RunStatus.SUCCEEDED, RunStatus.PARTIAL}
+
+
 SPECS = st.builds(
     lambda count, system, mode, quorum, extra_round, review: make_spec(
         count, voting_system=system, chairman_mode=mode, quorum=min(quorum, count), extra_round=extra_round, enable_peer_review=review
@@ -184,7 +198,7 @@ def test_any_walk_through_a_larger_council_ends(spec: CouncilSpec, data: st.Data
         if isinstance(actions[0], Finish):
             return
         # Calls mostly end well, else hardly any walk would come to the later phases.
-        choices = sorted(moves(spec, steps, actions), key=lambda move: " failed" in move.name or move.name == "time passes")
+        choices = sorted(moves(spec, steps, actions), key=lambda move: " failed" in move.name or move.name == TIME_PASSES)
         place = data.draw(st.integers(0, len(choices) - 1), label="move")
         steps = choices[place].steps
     pytest.fail("the walk did not end")
