@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import django
 
@@ -40,8 +40,9 @@ from councils.tests import scenes
 from councils.tests.factories import make_council, make_user
 
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
-SCHEMES = ("light", "dark")
-IN_README = {"run-live": ("desk", "light"), "run-done": ("desk", "light")}
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+IN_README: dict[str, tuple[str, Scheme]] = {"run-live": ("desk", "light"), "run-done": ("desk", "light")}
 # Folds that are opened before the picture is taken.
 OPENED = {"run-done-open": "main details", "run-contested": "main details", "run-extreme": "#opinions, #voting, #voting details, #costs"}
 TALLEST = 6_000
@@ -104,7 +105,7 @@ def play_socket(socket: WebSocketRoute) -> None:
     socket.on_message(answer)
 
 
-def photograph(base: str, pages: dict[str, str], session: str, wanted: list[tuple[str, str, str]], to: Path) -> None:
+def photograph(base: str, pages: dict[str, str], session: str, wanted: list[tuple[str, str, Scheme]], to: Path) -> None:
     """Take the pictures ``(page, size, scheme)``."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"])
