@@ -34,10 +34,10 @@ def strip_reasoning(text: str) -> str:
     for tag in _TAG.finditer(text):
         if opening is None and not tag["closing"]:
             opening = tag
-        elif opening is None:
+        elif opening is None and start == 0:
             # The chat template had opened the block before the reply began.
-            kept, start = [], tag.end()
-        elif tag["closing"] and tag["name"].lower() == opening["name"].lower():
+            start = tag.end()
+        elif opening is not None and tag["closing"] and tag["name"].lower() == opening["name"].lower():
             kept.append(text[start : opening.start()])
             start, opening = tag.end(), None
     before = "".join(kept)

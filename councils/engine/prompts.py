@@ -94,7 +94,7 @@ def _review(spec: CouncilSpec, key: str, steps: Steps, question: str, history: S
     paper = _Paper(spec, key, labels, steps)
     names = ", ".join(labels)
     form = fill(REVIEW_FORM, {"labels": names, "form": ballot_form(labels)})
-    blocks = {"question": _question(question, history), "answers": paper.answers()}
+    blocks = {"question": _question(spec, question, history), "answers": paper.answers()}
     return PreparedCall(
         key=key,
         stage=Stage.REVIEW,
@@ -115,7 +115,11 @@ def _synthesis(spec: CouncilSpec, key: str, steps: Steps, question: str, history
     paper = _Paper(spec, key, labels, steps)
     by_answer = {candidate: label for label, candidate in labels.items()}
     tally = final_tally(steps)
-    blocks = {"question": _question(question, history), "answers": paper.answers(), "critiques": paper.critiques(_last_round(tally, steps))}
+    blocks = {
+        "question": _question(spec, question, history),
+        "answers": paper.answers(),
+        "critiques": paper.critiques(_last_round(tally, steps)),
+    }
     text = paper.render(spec.prompts.synthesis, {"result": result_line(tally, by_answer)}, blocks)
     return PreparedCall(
         key=key,
@@ -137,12 +141,18 @@ def _messages(rules: str, text: str, form: str) -> tuple[ChatMessage, ...]:
     return ChatMessage(role="system", content=rules), ChatMessage(role="user", content=f"{text}\n\n{form}")
 
 
-def _question(question: str, history: Sequence[ChatMessage]) -> list[Block]:
+def _question(spec: CouncilSpec, question: str, history: Sequence[ChatMessage]) -> list[Block]:
     asked = Block("question", "", sanitise(question))
     if not history:
         return [asked]
-    turns = "\n\n".join(f"{message.role}: {message.content}" for message in history if message.role != "system")
+    turns = "\n\n".join(_turn(spec, message) for message in history if message.role != "system")
     return [Block("conversation", "", sanitise(turns[-HISTORY_CHARS:])), asked]
+
+
+def _turn(spec: CouncilSpec, message: ChatMessage) -> str:
+    # People may name whom they like; what a model wrote must not tell which one it is.
+    content = judged_text(spec, message.content) if message.role == "assistant" else message.content
+    return f"{message.role}: {content}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +197,8 @@ class _Paper:
 
 def _relabel(reason: str, theirs: Mapping[str, str], mine: Mapping[str, str]) -> str:
     """A critique speaks of other answers by its own reviewer's labels: give them the reader's, or none."""
-    return re.sub("|".join(map(re.escape, theirs)), lambda found: mine.get(theirs[found[0]], "another answer"), reason)
+    pattern = rf"(?<!\w)(?:{'|'.join(map(re.escape, theirs))})(?!\w)"
+    return re.sub(pattern, lambda found: mine.get(theirs[found[0]], "another answer"), reason)
 
 
 def ballot_form(labels: Iterable[str]) -> str:

@@ -256,6 +256,8 @@ def test_without_answers_to_judge_there_is_no_ballot() -> None:
         ("  <think>a</think><thinking>cut off", ""),
         ("HTML has no <think> element.", "HTML has no <think> element."),
         ("<think>a</thinking>b</think>c", "c"),
+        ("<think>a</think>The </think> tag ends it.", "The </think> tag ends it."),
+        ("</think>a", "a"),
     ],
 )
 def test_reasoning_blocks_are_taken_off(text: str, left: str) -> None:

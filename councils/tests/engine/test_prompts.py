@@ -135,6 +135,14 @@ class TestReviews:
         assert conversation.text.startswith("user: Tell me of planets")
         assert [block.text for block in blocks_of(prepared, "question")] == [QUESTION]
 
+    def test_an_earlier_answer_does_not_tell_who_wrote_it_but_people_may_name_whom_they_like(self) -> None:
+        turns = (("user", f"What would {NAMES[0]} say?"), ("assistant", f"I am Claude, also known as {NAMES[1]}."))
+        history = tuple(ChatMessage(role=role, content=content) for role, content in turns)
+
+        (conversation,) = blocks_of(call(make_spec(), "review:agent_1", steps_of(*opinions(4)), history=history), "conversation")
+
+        assert conversation.text == f"user: What would {NAMES[0]} say?\n\nassistant: I am a member, also known as a member."
+
     def test_the_same_step_is_always_asked_the_same(self) -> None:
         steps = steps_of(*opinions(4))
 
