@@ -32,7 +32,7 @@ ask: $(RUN_STAMP)
 	@test -n "$$question" || { echo 'Write the question: make ask q="Which is best?"' >&2; exit 2; }
 	$(STEP) "Preparing the database" $(PY) manage.py migrate --no-input
 	@$(PY) manage.py first_run
-	@$(PY) manage.py ask "$$question"
+	@$(PY) manage.py ask -- "$$question"
 ask: export question = $(value q)
 
 test: $(DEV_STAMP)

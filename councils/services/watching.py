@@ -47,8 +47,9 @@ def still_signed_in(scope: Mapping[str, Any]) -> bool:
 
 
 def _visible(scope: Mapping[str, Any], run_id: str) -> CouncilRun:
-    # The configuration stays behind: it is large, and this is asked every two seconds for every viewer.
-    runs = CouncilRun.objects.visible_to(viewer(scope)).defer("config_snapshot", "sealed_keys")
+    # The configuration stays behind: it is large, and this is asked every two seconds for every viewer. The answer is read when it is
+    # needed: one that was read before the events would be empty where the run ends in between.
+    runs = CouncilRun.objects.visible_to(viewer(scope)).defer("config_snapshot", "sealed_keys", "answer")
     try:
         return runs.get(public_id=run_id)
     except CouncilRun.DoesNotExist:
