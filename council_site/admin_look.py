@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -24,12 +25,17 @@ def _item(title: str, model: str, icon: str) -> dict[str, Any]:
     }
 
 
+def _stylesheet(_request: HttpRequest) -> str:
+    return static("admin/council.css")
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "LLM Council",
     "SITE_HEADER": "LLM Council",
     "SITE_SYMBOL": "groups",
     "SITE_URL": "/",
     "SHOW_BACK_BUTTON": True,
+    "STYLES": [_stylesheet],
     "DASHBOARD_CALLBACK": "analytics.dashboard.dashboard",
     "COLORS": {
         "primary": {

@@ -84,6 +84,13 @@ class SeatInline(SectionInline[CouncilMember, CouncilConfiguration]):
         use_model_choices(db_field.name, kwargs)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "persona" and field is not None:
+            # Several seats should fit on a screen.
+            field.widget.attrs["rows"] = 3
+        return field
+
 
 class FallbackInline(RowInline[ChairmanFallback, CouncilConfiguration]):
     model = ChairmanFallback

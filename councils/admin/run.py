@@ -33,8 +33,13 @@ class AttentionFilter(SimpleListFilter):
 
 class StepInline(ReadOnlyInline[RunStep, CouncilRun]):
     model = RunStep
-    fields = ("key", "status_label", "model_name", "substituted", "took", "error_message")
+    fields = ("key_link", "status_label", "model_name", "took", "error_message")
     readonly_fields = fields
+    hide_title = True
+
+    @display(description="step")
+    def key_link(self, step: RunStep) -> SafeString | str:
+        return link_to(step)
 
     @display(description="status", label=STATUS_LABELS)
     def status_label(self, step: RunStep) -> str:
@@ -61,7 +66,7 @@ class CouncilRunAdmin(ReadOnlyAdmin[CouncilRun]):
                 "fields": (
                     ("public_id", "status_label"),
                     "reason",
-                    "marks",
+                    "mark_list",
                     ("council_name", "owner", "origin"),
                     "conversation_link",
                     "question",
@@ -71,13 +76,14 @@ class CouncilRunAdmin(ReadOnlyAdmin[CouncilRun]):
         ("Result", {"fields": ("shown_answer", ("answer_by", "consensus"))}),
         (
             "Cost and time",
-            {"fields": (("tokens", "cost", "unknown_costs"), ("took", "created_at", "started_at", "finished_at"), "records")},
+            {"fields": (("tokens", "cost", "unknown_costs"), ("took", "created_at"), ("started_at", "finished_at"), "records")},
         ),
         ("Ownership", {"fields": (("worker", "epoch", "heartbeat"), ("barren_deaths", "cancelled_by", "idempotency_key"))}),
         ("Configuration of this run", {"fields": ("shown_snapshot",), "classes": ("collapse",)}),
     )
     readonly_fields = (
-        "public_id", "status_label", "conversation_link", "question", "shown_answer", "consensus", "tokens", "cost", "took", "created_at",
+        "public_id", "status_label", "mark_list", "conversation_link",
+         "question", "shown_answer", "consensus", "tokens", "cost", "took", "created_at",
         "records", "shown_snapshot",
     )  # fmt: skip
 
@@ -97,6 +103,10 @@ class CouncilRunAdmin(ReadOnlyAdmin[CouncilRun]):
     @display(description="status", ordering="status", label=STATUS_LABELS)
     def status_label(self, run: CouncilRun) -> str:
         return run.status
+
+    @display(description="marks")
+    def mark_list(self, run: CouncilRun) -> str:
+        return ", ".join(run.marks) or NOTHING
 
     @display(description="consensus", ordering="consensus_score")
     def consensus(self, run: CouncilRun) -> str:
@@ -140,7 +150,7 @@ class CouncilRunAdmin(ReadOnlyAdmin[CouncilRun]):
 
 @register(RunStep, Opinion, Review, Synthesis)
 class RunStepAdmin(ReadOnlyAdmin[RunStep]):
-    list_display = ("key", "run_link", "status_label", "model_name", "substituted", "took", "error_kind", "started_at")
+    list_display = ("key", "run_link", "status_label", "model_name", "took", "error_kind", "started_at")
     list_filter = ("stage", "status", "substituted", "started_at")
     list_select_related = ("run",)
     search_fields = ("=run__public_id", "=key", "=model_name")

@@ -46,7 +46,7 @@ def price(amount: Decimal | None) -> str:
 def duration(milliseconds: int | None) -> str:
     if milliseconds is None:
         return NOTHING
-    return f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds}\u00a0ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f}\u00a0s"
 
 
 def excerpt(text: str) -> str:
@@ -57,13 +57,13 @@ def excerpt(text: str) -> str:
 
 def text_block(text: str) -> SafeString:
     """A text as it was written, with its line breaks."""
-    return format_html('<div class="whitespace-pre-wrap break-words max-w-4xl">{}</div>', text or NOTHING)
+    return format_html('<div class="record-text">{}</div>', text or NOTHING)
 
 
 def json_block(value: Any) -> SafeString:
     """A JSON value, indented."""
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False)
-    return format_html('<pre class="whitespace-pre-wrap break-words text-xs max-w-4xl">{}</pre>', text)
+    return format_html('<pre class="record-json">{}</pre>', text)
 
 
 def link_to(row: Model | None, text: object = None) -> SafeString | str:

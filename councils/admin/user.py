@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
@@ -20,6 +19,7 @@ from councils.admin.base import (
     display,
     register,
     signed_in,
+    unregister,
 )
 from councils.models import ApiKey, User
 
@@ -58,7 +58,7 @@ class UserAdmin(DjangoUserAdmin[User], ProductAdmin[User]):
         self.message_user(request, f"{chosen.update(is_active=False)} switched off. They cannot sign in, and their API keys stop working.")
 
 
-admin.site.unregister(Group)
+unregister(Group)
 
 
 @register(Group)

@@ -126,13 +126,13 @@ def test_another_council_does_not_become_the_default_by_itself(admin: Client) ->
     assert default_slugs() == ["old"]
 
 
-@pytest.mark.parametrize("change", [{"is_default": False}, {"is_default": True, "is_active": False}], ids=["no default", "switched off"])
-def test_the_default_is_not_given_up_without_another(admin: Client, change: dict[str, bool]) -> None:
+@pytest.mark.parametrize(("is_default", "is_active"), [(False, True), (True, False)], ids=["no default", "switched off"])
+def test_the_default_is_not_given_up_without_another(admin: Client, is_default: bool, is_active: bool) -> None:
     model = make_model()
     admin.post(ADD, council_form(model))
     council = CouncilConfiguration.objects.get()
 
-    answer = admin.post(address_of(council), council_form(model, stored=council, **change))
+    answer = admin.post(address_of(council), council_form(model, stored=council, is_default=is_default, is_active=is_active))
 
     assert "Choose another one as default" in answer.content.decode()
     council.refresh_from_db()

@@ -190,3 +190,16 @@ def test_seats_do_not_multiply_the_queries_of_a_councils_form(admin: Client) -> 
         assert admin.get(page_of(large)).status_code == 200
 
     assert len(many) == len(few)
+
+
+@pytest.mark.parametrize("table", ["periodictask", "crontabschedule", "intervalschedule"])
+def test_the_schedule_has_a_list_and_a_form(admin: Client, table: str) -> None:
+    assert admin.get(reverse(f"admin:django_celery_beat_{table}_changelist")).status_code == 200
+    assert admin.get(reverse(f"admin:django_celery_beat_{table}_add")).status_code == 200
+
+
+def test_long_texts_have_the_style_that_wraps_them(admin: Client) -> None:
+    page = admin.get(page_of(make_run(answer="First line.\nSecond line."))).content.decode()
+
+    assert '<div class="record-text">First line.\nSecond line.</div>' in page
+    assert "admin/council.css" in page
