@@ -32,12 +32,13 @@ def strip_reasoning(text: str) -> str:
     kept: list[str] = []
     start, opening = 0, None
     for tag in _TAG.finditer(text):
-        if opening is None and not tag["closing"]:
-            opening = tag
-        elif opening is None and start == 0:
-            # The chat template had opened the block before the reply began.
-            start = tag.end()
-        elif opening is not None and tag["closing"] and tag["name"].lower() == opening["name"].lower():
+        if opening is None:
+            if not tag["closing"]:
+                opening = tag
+            elif start == 0:
+                # The chat template had opened the block before the reply began.
+                start = tag.end()
+        elif tag["closing"] and tag["name"].lower() == opening["name"].lower():
             kept.append(text[start : opening.start()])
             start, opening = tag.end(), None
     before = "".join(kept)
