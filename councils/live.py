@@ -17,7 +17,8 @@ from typing import Any, TypedDict
 
 import orjson
 from channels.layers import InMemoryChannelLayer, get_channel_layer
-from django.core.cache import cache
+from django.core.cache import cache, caches
+from django.core.cache.backends.locmem import LocMemCache
 from redis.exceptions import RedisError
 
 from councils.models.base import PUBLIC_ID_LENGTH
@@ -228,8 +229,13 @@ def _draft_key(run_id: str) -> str:
     return f"drafts:{run_id}"
 
 
+def drafts_are_shared() -> bool:
+    """Whether other processes read this cache. If not, keeping drafts in it serves nobody: those of this process are in memory."""
+    return not isinstance(caches["default"], LocMemCache)
+
+
 def keep_drafts(drafts: Mapping[str, Mapping[str, Draft]]) -> None:
-    """Store the text so far of several runs, for viewers who come late."""
+    """Store the text so far of several runs, for viewers at other processes who come late."""
     cache.set_many({_draft_key(run_id): dict(texts) for run_id, texts in drafts.items()}, DRAFT_TTL_S)
 
 

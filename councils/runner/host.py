@@ -107,7 +107,9 @@ class EngineHost:
     async def _main(self, ready: threading.Event) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self._writer, self._slots = Writer(), Slots()
-        chores = [asyncio.create_task(self._scan()), asyncio.create_task(self._keep_drafts())]
+        chores = [asyncio.create_task(self._scan())]
+        if live.drafts_are_shared():
+            chores.append(asyncio.create_task(self._keep_drafts()))
         ready.set()
         await self._stopping.wait()
         for task in [*chores, *self._drivers.values()]:
