@@ -1,4 +1,3 @@
-
 import councils.models.base
 import councils.models.council
 import councils.models.provider
