@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from cryptography.fernet import Fernet
 from django.core.checks import CheckMessage, registry
 from django.db import connection, connections
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import override_settings
 from pytest_django.fixtures import Settings
 
@@ -83,44 +84,63 @@ def test_an_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ids(sqlite_faults()) == ["councils.E001"]
 
 
-@needs_sqlite
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    ("pragma", "restored", "complaint"),
-    [
-        ("journal_mode=DELETE", "journal_mode=WAL", "journal_mode is not WAL"),
-        ("synchronous=NORMAL", "synchronous=FULL", "synchronous is below FULL"),
-        ("mmap_size=1048576", "mmap_size=0", "mmap_size is not 0"),
-    ],
-)
-def test_a_pragma_that_is_not_in_force_is_found_on_the_connection(pragma: str, restored: str, complaint: str) -> None:
-    try:
-        connection.cursor().execute(f"PRAGMA {pragma}")
-        [fault] = sqlite_faults()
-    finally:
-        connection.cursor().execute(f"PRAGMA {restored}")
+@pytest.fixture
+def open_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: None) -> Iterator[Callable[..., None]]:
+    """Put a database of the test's own, opened with other options, in the place of the site's."""
+    opened: list[DatabaseWrapper] = []
 
-    assert fault.id == "councils.E002"
-    assert complaint in fault.msg
+    def swap(**options: Any) -> None:
+        changed = {"NAME": str(tmp_path / "other.sqlite3"), "OPTIONS": connection.settings_dict["OPTIONS"] | options}
+        opened.append(DatabaseWrapper(connection.settings_dict | changed, alias="default"))
+        monkeypatch.setattr(checks, "connections", {"default": opened[0]})
+
+    yield swap
+    for other in opened:
+        other.close()
 
 
 @needs_sqlite
-@pytest.mark.django_db
+def test_the_options_that_the_site_ships_are_in_force_on_a_new_file(open_with: Callable[..., None]) -> None:
+    open_with()
+
+    assert sqlite_faults() == []
+
+
+@needs_sqlite
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("pragmas", "complaint"),
     [
-        ({"transaction_mode": "DEFERRED", "timeout": 20}, "transaction_mode is not IMMEDIATE"),
-        ({"transaction_mode": "IMMEDIATE", "timeout": 5}, "timeout is below 20 s"),
-        ({}, "transaction_mode is not IMMEDIATE, timeout is below 20 s"),
+        ("PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL;", "journal_mode is not WAL."),
+        ("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;", "synchronous is below FULL."),
+        ("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA mmap_size=1048576;", "mmap_size is not 0."),
+        ("PRAGMA journal_mode=DELETE; PRAGMA synchronous=OFF;", "journal_mode is not WAL, synchronous is below FULL."),
     ],
 )
-def test_options_that_lose_writes_are_refused(options: dict[str, Any], complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+def test_a_pragma_that_is_not_in_force_is_found_on_the_connection(pragmas: str, complaint: str, open_with: Callable[..., None]) -> None:
+    open_with(init_command=pragmas)
 
     [fault] = sqlite_faults()
 
     assert fault.id == "councils.E002"
-    assert complaint in fault.msg
+    assert fault.msg.endswith(complaint)
+
+
+@needs_sqlite
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"transaction_mode": "DEFERRED"}, "transaction_mode is not IMMEDIATE."),
+        ({"timeout": 5}, "timeout is below 20 s."),
+        ({"transaction_mode": None, "timeout": 1}, "transaction_mode is not IMMEDIATE, timeout is below 20 s."),
+    ],
+)
+def test_options_that_lose_writes_are_refused(options: dict[str, Any], complaint: str, open_with: Callable[..., None]) -> None:
+    open_with(**options)
+
+    [fault] = sqlite_faults()
+
+    assert fault.id == "councils.E002"
+    assert fault.msg.endswith(complaint)
 
 
 def test_the_shipped_content_security_policy_is_strict() -> None:
