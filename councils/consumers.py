@@ -23,8 +23,9 @@ QUEUE = 256
 
 SIGN_IN_AGAIN = 4401
 TOO_MANY_MESSAGES = 4429
-TOO_BIG = 1009
-NOT_TEXT = 1003
+# The standard's own 1009 and 1003 are not for applications: the server answers them with 1011, an error of its own.
+TOO_BIG = 4413
+NOT_TEXT = 4415
 
 
 class RunConsumer(AsyncWebsocketConsumer):

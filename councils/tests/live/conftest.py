@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 from django.db import connection
 
+from benchmarks.fake.server import Running
 from benchmarks.kill import settings_of
 from benchmarks.killing import Server
 from councils.models import CouncilRun, User
@@ -24,7 +25,7 @@ def database_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def _server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def _server(django_db_setup: None, fake_provider: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     # The keys are those of the test settings, so that a session made here is one there.
     kept = {name: os.environ[name] for name in ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS")}
     environment = os.environ | settings_of(database_url()) | kept
