@@ -25,8 +25,9 @@ class Endpoint:
     ``https://api.anthropic.com``). ``headers`` are sent with every request, after ours, so they may replace them.
 
     ``extra`` is merged into every request body, over our own fields; a value of ``None`` removes a field that a server does not know
-    (``{"temperature": None}``). Two names are options of ours and never sent: ``max_tokens_field`` names the field for the token
-    limit (``max_completion_tokens`` for OpenAI's reasoning models), ``api_version`` is Anthropic's version header.
+    (``{"temperature": None}``). Three names are options of ours and never sent: ``max_tokens_field`` names the field for the token
+    limit (``max_completion_tokens`` for OpenAI's reasoning models), ``api_version`` is Anthropic's version header, ``strict_schema`` false
+    sends a JSON schema whole, for servers that honour limits on lengths, which OpenAI's strict mode refuses (llama.cpp).
     """
 
     base_url: str
@@ -50,7 +51,7 @@ class Endpoint:
         return tuple(sorted((token for token in tokens if len(token) >= SECRET_MIN_CHARS), key=len, reverse=True))
 
 
-OWN_OPTIONS = frozenset({"max_tokens_field", "api_version"})
+OWN_OPTIONS = frozenset({"max_tokens_field", "api_version", "strict_schema"})
 
 
 def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

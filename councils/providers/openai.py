@@ -40,7 +40,7 @@ class OpenAiDialect:
             body["temperature"] = request.temperature
         if request.max_tokens is not None:
             body[str(endpoint.extra.get("max_tokens_field", "max_tokens"))] = request.max_tokens
-        if response_format := _response_format(request):
+        if response_format := _response_format(request, strict=endpoint.extra.get("strict_schema") is not False):
             body["response_format"] = response_format
         return with_extra(body, endpoint.extra)
 
@@ -60,12 +60,13 @@ class OpenAiDialect:
         return tuple(text_of(model.get("id")) for model in objects_of(listing.get("data")))
 
 
-def _response_format(request: CompletionRequest) -> JsonObject | None:
+def _response_format(request: CompletionRequest, *, strict: bool) -> JsonObject | None:
     if request.structured is StructuredMode.PLAIN:
         return None
     if request.structured is StructuredMode.JSON_OBJECT or request.schema is None:
         return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": {"name": request.schema_name, "strict": True, "schema": _strict(request.schema)}}
+    schema = _strict(request.schema) if strict else request.schema
+    return {"type": "json_schema", "json_schema": {"name": request.schema_name, "strict": strict, "schema": schema}}
 
 
 def _strict(schema: Any) -> Any:

@@ -170,5 +170,7 @@ def local_provider(port: int) -> Document:
         "kind": EndpointKind.OPENAI.value,
         "base_url": f"http://{local_model.HOST}:{port}/v1",
         "allow_private_address": True,
+        # llama.cpp holds the model to the limits on lengths, without which so small a one does not end its sentences.
+        "options": {"strict_schema": False},
         "max_parallel_calls": local_model.PARALLEL_ANSWERS,
     }

@@ -75,6 +75,15 @@ def test_openai_is_spared_the_limits_that_strict_mode_refuses() -> None:
     }
 
 
+def test_a_server_that_honours_limits_on_lengths_gets_them() -> None:
+    schema = {"type": "string", "maxLength": 40}
+
+    sent = body(OPENAI, request(schema=schema, structured=StructuredMode.JSON_SCHEMA), strict_schema=False)
+
+    assert sent["response_format"]["json_schema"] == {"name": "answer", "strict": False, "schema": schema}
+    assert "strict_schema" not in sent
+
+
 def test_openai_asks_for_any_json() -> None:
     sent = body(OPENAI, request(schema=SCHEMA, structured=StructuredMode.JSON_OBJECT))
 
