@@ -31,7 +31,8 @@ export class Parts {
     let wait = GATHER_MS;
     try {
       const response = await fetch(this.address.replace("PARTS", names.map(encodeURIComponent).join(",")), { credentials: "same-origin" });
-      if (response.redirected) location.reload();
+      // Signed out, or the run is gone: the whole page says it better.
+      if (response.redirected || response.status === 404) location.reload();
       else if (response.ok) this.place(await response.text());
       else throw new Error(`${response.status}`);
     } catch {
