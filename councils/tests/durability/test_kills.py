@@ -1,0 +1,53 @@
+"""kill -9 of the real server, again and again: nothing is lost, nothing is paid twice."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+KILLS, RUNS = 30, 60
+
+
+@pytest.fixture
+def empty_postgres() -> Iterator[str]:
+    """The address of a new database, beside the one of the tests."""
+    url = os.environ["TEST_DATABASE_URL"]
+    name = f"council_kills_{os.getpid()}"
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        try:
+            yield re.sub(r"/[^/?]*(\?|$)", rf"/{name}\1", url)
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+
+
+def kill_servers(*options: str) -> dict[str, int]:
+    """The counts that the benchmark printed. Fails with what it printed if a promise was broken."""
+    command = [sys.executable, "benchmarks/kill.py", "--kills", str(KILLS), "--runs", str(RUNS), "--warm", "--life", "3.5", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = (line.strip().partition("  ") for line in done.stdout.splitlines())
+    return {name: int(number) for number, _, name in lines}
+
+
+def assert_survived(counts: dict[str, int]) -> None:
+    assert (counts["kills"], counts["runs"]) == (KILLS, RUNS)
+    # The kills must have met runs under way, else nothing is shown.
+    assert counts["take-overs"] > 5
+    assert counts["calls orphaned"] > 5
+    assert counts.get("runs given up after three deaths", 0) <= RUNS // 4
+
+
+def test_every_run_survives_thirty_kills() -> None:
+    assert_survived(kill_servers())
+
+
+@pytest.mark.full
+def test_every_run_survives_thirty_kills_on_postgresql(empty_postgres: str) -> None:
+    assert_survived(kill_servers("--database", empty_postgres))

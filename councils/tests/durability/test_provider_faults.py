@@ -1,0 +1,115 @@
+"""One seat of four has a provider that lies in every way we know: the run goes on, and its record says what happened."""
+
+import time
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from benchmarks.fake.behaviour import FAULTS, USAGES
+from benchmarks.staging import fake_model, stage_council
+from councils.engine.types import RunStatus, StepStatus, UsageSource
+from councils.models import CouncilRun
+from councils.runner.host import EngineHost
+from councils.tests.durability.support import Asker, ended, step
+
+KINDS = ["openai", "ollama", "anthropic"]
+KEY = "sk-test-0123456789abcdef"
+
+FAILS: dict[str, set[str]] = {
+    "bad_request": {"400", "404", "422", "redirect", "structure"},
+    "authentication_failed": {"401", "402", "403", "echo_key"},
+    "context_too_long": {"413", "context"},
+    "rate_limited": {"429", "429_bare", "429_date", "429_garbage", "429_huge"},
+    "provider_unavailable": {"500", "502", "503", "529", "error_event"},
+    "connect_failed": {"reset", "no_http"},
+    "timeout": {"hang", "hang_headers", "drip", "comments"},
+    "broken_stream": {"cut", "eof", "reset_mid", "malformed_flood", "gzip_bomb"},
+    "empty_answer": {"empty"},
+    "refused": {"filter", "refusal"},
+}
+"""What the record calls it, and the faults that it stands for."""
+
+ANSWERS = {"json", "malformed", "no_choices", "no_done", "null_content", "other_model", "reasoning", "length", "oversize", "echo_key_text"}
+"""Faults that leave an answer that can be used."""
+
+TRIED_ONCE = {"bad_request", "authentication_failed", "context_too_long", "empty_answer", "refused"}
+IMPATIENT = {"429_garbage", "429_huge"}
+
+
+@pytest.fixture
+def short_patience(settings: Settings) -> None:
+    settings.LLM_FIRST_TOKEN_TIMEOUT = settings.LLM_RESPONSE_TIMEOUT = 1.0
+    settings.GENERATION_TIMEOUT = 4.0
+
+
+def ask_with(ask: Asker, behaviours: dict[str, str], kind: str) -> dict[str, CouncilRun]:
+    """A run for each of these behaviours of the fourth seat, all at once; returned when all have ended."""
+    good = [fake_model(ask.provider.url, f"name=good{number}", kind=kind) for number in range(3)]
+    good[0].provider.set_api_key(KEY)
+    good[0].provider.save()
+    runs = {}
+    for name, behaviour in behaviours.items():
+        seats = [*good, fake_model(ask.provider.url, behaviour, kind=kind)]
+        runs[name] = ask.put(stage_council(seats, slug=f"council-{name}", soft_deadline_s=60))
+    return {name: ended(run) for name, run in runs.items()}
+
+
+def test_the_table_names_every_fault_of_the_fake_provider() -> None:
+    assert set().union(*FAILS.values()) | ANSWERS == FAULTS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_fault_ends_as_it_should_and_never_ends_the_run(ask: Asker, engine: EngineHost, short_patience: None, kind: str) -> None:
+    runs = ask_with(ask, {fault: f"fault={fault},retry_after=0" for fault in FAULTS}, kind)
+
+    opinions = {fault: step(run, "opinion:agent_4") for fault, run in runs.items()}
+    told = {fault: opinion.error_kind for fault, opinion in opinions.items()}
+    assert told == {fault: name for name, faults in FAILS.items() for fault in faults} | dict.fromkeys(ANSWERS, "")
+    assert {fault: run.status for fault, run in runs.items()} == dict.fromkeys(FAULTS, RunStatus.SUCCEEDED)
+    tries = {fault: opinion.calls.count() for fault, opinion in opinions.items()}
+    once = {fault for fault in FAULTS if told[fault] in TRIED_ONCE or fault in ANSWERS | IMPATIENT}
+    assert tries == {fault: 1 if fault in once else 4 for fault in FAULTS}
+    for fault, opinion in opinions.items():
+        shown = opinion.text + opinion.error_message
+        assert KEY not in shown, fault
+        assert shown.isprintable() or opinion.status == StepStatus.DONE, fault
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_provider_says_it_used_is_believed_only_where_it_can_be_true(ask: Asker, engine: EngineHost, kind: str) -> None:
+    runs = ask_with(ask, {usage: f"usage={usage},name={usage}" for usage in USAGES}, kind)
+
+    calls = {usage: step(run, "opinion:agent_4").calls.get() for usage, run in runs.items()}
+    believed = {usage for usage, call in calls.items() if call.usage_source == UsageSource.REPORTED}
+    assert believed == {"true", "lying"}
+    assert all(call.cost_usd is not None and call.cost_usd > 0 for call in calls.values())
+    assert all(run.unknown_costs == 0 for run in runs.values())
+
+
+def test_when_every_seat_fails_the_run_fails_soon_with_a_reason_for_each(ask: Asker, engine: EngineHost) -> None:
+    began = time.monotonic()
+    run = ended(ask("fault=401", "fault=404", "fault=context", "fault=empty"))
+
+    assert (run.status, run.answer) == (RunStatus.FAILED, "")
+    for reason in ("Seat 1 (authentication failed)", "Seat 2 (bad request)", "Seat 3 (context too long)", "Seat 4 (empty answer)"):
+        assert reason in run.reason
+    # The promise is five seconds; a machine that is busy with other tests may take longer, a run that waits for something much longer.
+    assert time.monotonic() - began < 30
+
+
+def test_an_address_where_nobody_answers_is_a_reason_too(ask: Asker, engine: EngineHost) -> None:
+    good = [fake_model(ask.provider.url, f"name=good{number}") for number in range(3)]
+    run = ended(ask.put(stage_council([*good, fake_model("http://127.0.0.1:9", "name=nobody")])))
+
+    assert run.status == RunStatus.SUCCEEDED
+    assert step(run, "opinion:agent_4").error_kind == "connect_failed"
+
+
+def test_a_private_address_that_nobody_allowed_is_not_asked(ask: Asker, engine: EngineHost) -> None:
+    good = [fake_model(ask.provider.url, f"name=good{number}") for number in range(3)]
+    forbidden = fake_model("http://127.0.0.1:9", "name=inside")
+    type(forbidden.provider).objects.filter(pk=forbidden.provider_id).update(allow_private_address=False)
+
+    run = ended(ask.put(stage_council([*good, forbidden])))
+
+    assert (run.status, step(run, "opinion:agent_4").error_kind) == (RunStatus.SUCCEEDED, "egress_denied")
