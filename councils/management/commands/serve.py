@@ -30,8 +30,8 @@ class Command(BaseCommand):
     help = "Serve the site and drive its runs. Ctrl-C or SIGTERM hands the runs over and stops."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: this machine only).")
-        parser.add_argument("--port", type=int, default=8000, help="Port to listen on (default: 8000).")
+        parser.add_argument("--host", default=settings.BIND_ADDRESS, help="Address to listen on (default: BIND_ADDRESS).")
+        parser.add_argument("--port", type=int, default=settings.PORT, help="Port to listen on (default: PORT).")
         parser.add_argument("--no-engine", action="store_true", help="Serve only: other processes drive the runs.")
 
     def handle(self, *args: Any, **options: Any) -> None:
