@@ -43,6 +43,8 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 
+_FENCE = re.compile(r"<<(?:[a-z]+)(?: [\w.-]+)? [0-9a-f]{16}>>[ \t]*\n?")
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -91,3 +93,8 @@ def fence(block: Block, nonce: str) -> str:
 def parse_fences(prompt: str) -> tuple[Block, ...]:
     """The blocks of a prompt, in order. Text outside the fences is skipped."""
     return tuple(Block(found["kind"], found["label"] or "", found["text"]) for found in _BLOCK.finditer(prompt))
+
+
+def without_fences(text: str) -> str:
+    """The text of a model that copied the fences of its prompt along with what stood between them."""
+    return _FENCE.sub("", text)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from councils.engine.ballots import BallotProblem, read_ballot, strip_reasoning
 from councils.engine.errors import EmptyAnswer
-from councils.engine.fences import parse_fences, printable, without_controls
+from councils.engine.fences import parse_fences, printable, without_controls, without_fences
 from councils.engine.prompts import PreparedCall
 from councils.engine.repair import repair_call
 from councils.engine.steering import NOTES_CLOSE, NOTES_OPEN
@@ -40,8 +40,8 @@ def conclude(spec: CouncilSpec, prepared: PreparedCall, text: str, *, repaired: 
 
 
 def clean_answer(text: str) -> str:
-    """An answer without reasoning blocks and without characters that do not show."""
-    answer = without_controls(strip_reasoning(text)).strip()
+    """An answer without reasoning blocks, without fences copied from the prompt and without characters that do not show."""
+    answer = without_fences(without_controls(strip_reasoning(text))).strip()
     return answer if printable(answer).strip() else ""
 
 

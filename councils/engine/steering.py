@@ -48,6 +48,8 @@ def chairman_task(spec: CouncilSpec, tally: TallyResult | None, labels: Mapping[
         )
     if tally is None:
         return "Write the best answer to the question. Use what is right in the answers. Write only your answer."
+    if tally.margin == 0:
+        return "The reviewers see no difference between the best answers. Write the best answer to the question from them. Write only it."
     best = labels[tally.winner]
     if is_clear(tally):
         return f"{best} is the best answer. Write it again with its mistakes corrected and nothing else changed. Write only the answer."

@@ -46,6 +46,14 @@ class TestAnswers:
     def test_reasoning_and_control_characters_are_taken_off(self, key: str) -> None:
         assert concluded(key, "<think>hm\x00</think>\r\nA\x07ns\ud800wer\x1b").text == "Answer"
 
+    def test_fences_that_the_model_copied_from_its_prompt_are_taken_off(self, key: str) -> None:
+        copied = "<<answer C7H 5be0c1d2a3f49687>>\nBlue.\n<<end C7H 5be0c1d2a3f49687>>"
+
+        assert concluded(key, copied).text == "Blue."
+
+    def test_shifts_in_code_are_no_fences(self, key: str) -> None:
+        assert concluded(key, "cout << x << y; a >>= 2").text == "cout << x << y; a >>= 2"
+
     @pytest.mark.parametrize("text", ["", " \n", "<think>only thoughts</think>", "<think>cut", "\x00", "\u200b\ufeff"])
     def test_an_answer_without_anything_to_read_has_failed(self, key: str, text: str) -> None:
         result = concluded(key, text)

@@ -336,6 +336,14 @@ class TestChairmansTask:
 
         assert "Begin with L1" in self.task(make_spec(), narrow)
 
+    def test_of_equals_none_is_called_the_best(self) -> None:
+        steps = reviewed(make_spec())
+        tally = steps["tally"].tally
+        assert tally is not None
+        equal = steps | steps_of(replace(steps["tally"], tally=replace(tally, margin=Fraction(0))))
+
+        assert "L1" not in self.task(make_spec(), equal)
+
     @pytest.mark.parametrize("mode", list(ChairmanMode))
     def test_a_disputed_vote_is_spoken_of_in_every_mode(self, mode: ChairmanMode) -> None:
         spec = make_spec(3, chairman_mode=mode)
