@@ -48,9 +48,13 @@ def chairman_task(spec: CouncilSpec, tally: TallyResult | None, labels: Mapping[
         )
     if tally is None:
         return "Write the best answer to the question. Use what is right in the answers. Write only your answer."
+    return _from_the_vote(tally, labels[tally.winner])
+
+
+def _from_the_vote(tally: TallyResult, best: str) -> str:
+    """How much of the winner to keep."""
     if tally.margin == 0:
         return "The reviewers see no difference between the best answers. Write the best answer to the question from them. Write only it."
-    best = labels[tally.winner]
     if is_clear(tally):
         return f"{best} is the best answer. Write it again with its mistakes corrected and nothing else changed. Write only the answer."
     return f"Write the best answer to the question. Begin with {best}, add what the others do better. Write only your answer."
