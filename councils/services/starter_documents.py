@@ -129,6 +129,15 @@ def _seat(number: int, role: Role, model: str) -> Document:
     return {"agent_id": f"agent_{number}", "name": role.name, "model": model, "persona": role.persona, "temperature": role.temperature}
 
 
+# A very small model loses the thread of the built-in prompt. The last thing it reads counts most.
+SMALL_SYNTHESIS = (
+    "{question}\n\n{answers}\n\n"
+    "Write one good answer to the question in your own words: two or three short sentences. Start with the answer itself."
+)
+# It repeats itself, and copies the marks around the answers that it was shown: it stops there.
+SMALL_OPTIONS = {"repeat_penalty": 1.1, "stop": ["<</", "\n<<"]}
+
+
 def local_document(port: int) -> Document:
     """A council of the small model on this machine, sized so that a run on two slow cores ends in about half a minute."""
     model = f"{LOCAL_SLUG}/{local_model.MODEL_NAME}"
@@ -141,10 +150,12 @@ def local_document(port: int) -> Document:
                 "name": local_model.MODEL_NAME,
                 "label": "SmolLM2 135M (on this machine)",
                 "context_window": local_model.CONTEXT_TOKENS,
+                "options": SMALL_OPTIONS,
                 "cost_per_1k_input_tokens": 0,
                 "cost_per_1k_output_tokens": 0,
             }
         ],
+        "prompts": [{"stage": "synthesis", "name": "Small model", "text": SMALL_SYNTHESIS}],
         "councils": [
             {
                 "slug": "first-council",
@@ -152,11 +163,13 @@ def local_document(port: int) -> Document:
                 "description": "One very small model in four characters, to try the site out. Its answers are genuine but poor.",
                 "is_default": True,
                 "chairman_model": model,
-                "chairman_temperature": 0.3,
-                "chairman_max_tokens": 200,
-                "review_max_tokens": 220,
+                "chairman_temperature": 0.6,
+                "chairman_max_tokens": 150,
+                "top_k": 2,
+                "stage3_prompt_template": "Small model",
+                "review_max_tokens": 200,
                 "soft_deadline_s": 60,
-                "seats": [_seat(number, role, model) | {"max_tokens": 160} for number, role in enumerate(SMALL_ROLES, start=1)],
+                "seats": [_seat(number, role, model) | {"max_tokens": 110} for number, role in enumerate(SMALL_ROLES, start=1)],
             }
         ],
     }
