@@ -89,7 +89,7 @@ class ProviderAdmin(ProductAdmin[Provider]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
-        return super().get_queryset(request).annotate(model_count=Count("models"))
+        return super().get_queryset(request).annotate(model_count=Count("served_models"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         fixed: tuple[str, ...] = tuple(str(name) for name in super().get_readonly_fields(request, obj))

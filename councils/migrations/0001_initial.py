@@ -748,7 +748,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="modelinfo",
             name="provider",
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="models", to="councils.provider"),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="served_models", to="councils.provider"),
         ),
         migrations.CreateModel(
             name="RunEvent",

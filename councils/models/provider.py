@@ -112,7 +112,7 @@ class ModelInfoQuerySet(models.QuerySet["ModelInfo"]):
 class ModelInfo(TimestampedModel):
     """One model at a provider. Prices are USD per 1,000 tokens; empty means unknown, which is not zero."""
 
-    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="models")
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="served_models")
     name = models.CharField("model name", max_length=200, help_text="The provider's own name for it.")
     label = models.CharField(max_length=100, blank=True, help_text="What people see. Empty: the model name.")
     context_window = models.PositiveIntegerField("context window (tokens)", null=True, blank=True)
