@@ -59,7 +59,7 @@ def ensure_council(*, environment: Mapping[str, str], local_port: int, ask: List
 
 def needs_local_model() -> bool:
     """Whether any model of the small local server is in use, so that the serving command must start it."""
-    return Provider.objects.active().filter(slug=LOCAL_SLUG, models__is_active=True).exists()
+    return Provider.objects.active().filter(slug=LOCAL_SLUG, served_models__is_active=True).exists()
 
 
 def _follow_local_port(port: int) -> None:
