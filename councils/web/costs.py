@@ -1,6 +1,6 @@
 """What a run used, by stage and model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -49,13 +49,16 @@ class CostLine:
             self.known_cost_usd += call.cost_usd
 
 
-def cost_lines(steps: Iterable[RunStep]) -> Sequence[CostLine]:
-    """One line per stage and model, in the order in which they were first called. Steps come with their calls prefetched."""
+def cost_lines(steps: Iterable[RunStep], *, name: Callable[[str], str] = str) -> Sequence[CostLine]:
+    """One line per stage and model, in the order in which they were first called. Steps come with their calls prefetched.
+
+    ``name`` gives what people see of a model's name.
+    """
     lines: dict[tuple[str, str], CostLine] = {}
     for step in steps:
         for call in step.calls.all():
             key = (step.stage, call.model_name)
-            lines.setdefault(key, CostLine(title=STAGE_TITLES[step.stage], model=call.model_name)).add(call)
+            lines.setdefault(key, CostLine(title=STAGE_TITLES[step.stage], model=name(call.model_name))).add(call)
     return list(lines.values())
 
 

@@ -81,6 +81,7 @@ class Panel:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self._labels = {target.name: target.label for target in snapshot.models.values()}
         self.members = {
             seat.agent_id: Member(
                 agent_id=seat.agent_id,
@@ -91,6 +92,10 @@ class Panel:
             )
             for place, seat in enumerate(snapshot.spec.seats)
         }
+
+    def label_of(self, model_name: str) -> str:
+        """What people see of a model that was called; a model that the snapshot does not know keeps its own name."""
+        return self._labels.get(model_name, model_name)
 
     def member(self, agent_id: str) -> Member:
         return self.members[agent_id]

@@ -25,7 +25,7 @@ from councils.web.votes import SYSTEMS, Vote, ballot_row, present_count
 
 MARKS: Mapping[str, Text] = {
     Mark.SINGLE.value: _("Only one member answered, so nothing was compared."),
-    Mark.UNREVIEWED.value: _("The members did not vote on the answers."),
+    Mark.UNREVIEWED.value: _("The answers are not ranked: there was no review, or too few valid ballots."),
     Mark.CONTESTED.value: _("Another way of counting the same ballots has another winner."),
     Mark.SUBSTITUTED.value: _("A substitute model spoke for at least one member."),
     Mark.DEGRADED.value: _("Some members failed or were late."),
@@ -168,7 +168,7 @@ class RunPage:
             text=row.text,
             draft=draft["text"],
             draft_attempt=draft["attempt"],
-            model=row.model_name or (calls[-1].model_name if calls else member.model),
+            model=row.model_name or (self.panel.label_of(calls[-1].model_name) if calls else member.model),
             substituted=row.substituted or (bool(calls) and calls[-1].substituted),
             completion_tokens=_completion_tokens(calls),
             latency_ms=row.latency_ms,
@@ -219,7 +219,7 @@ class RunPage:
         payload: dict[str, Any] = row.payload if row else {}
         return Chair(
             state=OPINION_STATES[StepStatus(row.status)] if row else WAITING,
-            model=(row.model_name if row else "") or (calls[-1].model_name if calls else self.panel.chairman_model),
+            model=(row.model_name if row else "") or (self.panel.label_of(calls[-1].model_name) if calls else self.panel.chairman_model),
             draft=draft["text"],
             draft_attempt=draft["attempt"],
             notes=str(payload.get("notes", "")),
@@ -281,7 +281,7 @@ class RunPage:
 
     @cached_property
     def cost_lines(self) -> Sequence[CostLine]:
-        return cost_lines(self._rows.values())
+        return cost_lines(self._rows.values(), name=self.panel.label_of)
 
     @property
     def cost_total(self) -> CostLine:

@@ -8,7 +8,7 @@ from django.test import Client
 
 from councils import live
 from councils.engine.types import FinishReason, Mark, RunStatus, Stage, StepStatus, VotingSystem
-from councils.models import CouncilConfiguration, CouncilRun, ModelCall, RunStep, User
+from councils.models import CouncilConfiguration, CouncilRun, ModelCall, ModelInfo, RunStep, User
 from councils.tests import scenes
 from councils.tests.allow_list import faults_of
 from councils.tests.factories import RunPlan, add_step, finished_plan, make_council, make_run
@@ -71,6 +71,15 @@ def test_each_seat_has_a_card_with_state_model_tokens_and_time(show: Show, ada: 
 
     for piece in ("Analyst", "answered", "412 tokens", "8.1 s", run.config_snapshot["models"][run.spec_seats()[0]["model"]]["label"]):
         assert piece in card
+
+
+def test_a_model_has_one_name_before_and_after_it_answers(show: Show, ada: User) -> None:
+    council = make_council()
+    ModelInfo.objects.update(label="A friendly name")
+    run = make_run(owner=ada, council=council, status=RunStatus.RUNNING, plan=RunPlan(opinions=[DONE, RUNNING]))
+
+    for key in ("opinion:agent_1", "opinion:agent_2", "opinion:agent_3"):
+        assert '<span class="card-model">A friendly name</span>' in show(run, key)
 
 
 def test_a_seat_that_was_not_asked_yet_waits(show: Show, ada: User, council: CouncilConfiguration) -> None:
