@@ -127,22 +127,30 @@ def _apply_seat(member: CouncilMember, entry: Entry, position: int, what: str, l
 
 def settle_default(document: Entry, log: Log) -> None:
     """Make the council that the document chooses the default one. Without a choice the first council of all becomes it."""
-    entries = [entry for entry in document.entries("councils") if isinstance(entry.data.get("slug"), str)]
-    values = [(entry, entry.values(CouncilConfiguration, ("is_default",)).get("is_default")) for entry in entries]
-    chosen = [entry for entry, value in values if value]
+    wishes = _wishes(document)
     if document.problems:
         return
-    for entry in chosen[1:]:
-        entry.blame("Only one council can be the default.", "is_default")
+    chosen = [slug for slug, wish in wishes.items() if wish]
     current = CouncilConfiguration.objects.filter(is_default=True).first()
-    if not chosen and current is None:
-        chosen = entries[:1]
-    if not chosen:
-        for entry, value in values:
-            if value is False and current is not None and entry.data["slug"] == current.slug:
-                entry.blame("This is the default council. Choose another one as default instead.", "is_default")
-        return
-    council = CouncilConfiguration.objects.get(slug=chosen[0].data["slug"])
-    if council != current:
-        make_default(council=council)
-        log.append(f"council {council.slug} is now the default")
+    if current is None and not chosen:
+        chosen = list(wishes)[:1]
+    if current is not None and not chosen and wishes.get(current.slug) is False:
+        _entry_of(document, current.slug).blame("This is the default council. Choose another one as default instead.", "is_default")
+    for slug in chosen[1:]:
+        _entry_of(document, slug).blame("Only one council can be the default.", "is_default")
+    if chosen and (current is None or current.slug != chosen[0]):
+        make_default(council=CouncilConfiguration.objects.get(slug=chosen[0]))
+        log.append(f"council {chosen[0]} is now the default")
+
+
+def _wishes(document: Entry) -> dict[str, bool | None]:
+    """What each council of the document says about being the default, by slug; ``None`` where it says nothing."""
+    return {
+        entry.data["slug"]: entry.values(CouncilConfiguration, ("is_default",)).get("is_default")
+        for entry in document.entries("councils")
+        if isinstance(entry.data.get("slug"), str)
+    }
+
+
+def _entry_of(document: Entry, slug: str) -> Entry:
+    return next(entry for entry in document.entries("councils") if entry.data.get("slug") == slug)
