@@ -5,7 +5,6 @@ import errno
 import socket
 import threading
 from typing import Any
-from urllib.parse import urlsplit
 
 # Daphne first: it chooses Twisted's reactor when it is imported.
 from daphne.server import Server  # isort: skip
@@ -16,10 +15,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.module_loading import import_string
 
 from councils.local_model import LocalModel, LocalModelError, start_local_model
-from councils.models import Provider
 from councils.runner import host
+from councils.services.first_run import needs_local_model
 
-LOCAL_PROVIDER = "local"
 MAX_SOCKET_MESSAGE = 64 * 1024
 """Bytes that Daphne reads of one message; the consumer refuses what is over its own, smaller limit with a reason."""
 
@@ -46,12 +44,10 @@ class Command(BaseCommand):
             _server(address, port, ready=lambda: self.stdout.write(f"Listening on http://{address}:{port} (Ctrl-C stops)")).run()
 
     def _start_local_model(self, stack: contextlib.ExitStack) -> None:
-        """Serve the small local model if a provider of that name is in use. Without it the site still works, and says so."""
-        provider = Provider.objects.active().filter(slug=LOCAL_PROVIDER).first()
-        port = urlsplit(provider.base_url).port if provider else None
-        if port is None or _answers(port):
+        """Serve the small local model if it is in use. Without it the site still works, and says so."""
+        if not needs_local_model() or _answers(settings.LOCAL_MODEL_PORT):
             return
-        keeper = _ModelKeeper(port)
+        keeper = _ModelKeeper(settings.LOCAL_MODEL_PORT)
         try:
             keeper.start()
         except LocalModelError as error:
