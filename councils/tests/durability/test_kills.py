@@ -1,7 +1,6 @@
 """kill -9 of the real server, again and again: nothing is lost, nothing is paid twice."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 ROOT = Path(__file__).resolve().parents[3]
 KILLS, RUNS = 30, 60
@@ -17,14 +17,14 @@ KILLS, RUNS = 30, 60
 @pytest.fixture
 def empty_postgres() -> Iterator[str]:
     """The address of a new database, beside the one of the tests."""
-    url = os.environ["TEST_DATABASE_URL"]
-    name = f"council_kills_{os.getpid()}"
-    with psycopg.connect(url, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+    address = os.environ["TEST_DATABASE_URL"].rpartition("/")[0]
+    name = sql.Identifier(f"council_kills_{os.getpid()}")
+    with psycopg.connect(f"{address}/postgres", autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {}").format(name))
         try:
-            yield re.sub(r"/[^/?]*(\?|$)", rf"/{name}\1", url)
+            yield f"{address}/council_kills_{os.getpid()}"
         finally:
-            server.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
 def kill_servers(*options: str) -> dict[str, int]:
