@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,10 @@ class Writer:
                 return
 
     def _commit(self, jobs: list[_Job]) -> None:
-        """Run the jobs in one transaction. A refusal fails its own job; a database that is away fails them all, with nothing written."""
+        """Run the jobs in one transaction. A refusal fails its own job; a commit that fails, or a database that is away, fails them all.
+
+        Nothing is written then.
+        """
         try:
             if len(jobs) == 1:
                 self._attempt(jobs[0])
@@ -99,8 +102,8 @@ class Writer:
                 with transaction.atomic():
                     for job in jobs:
                         self._attempt(job)
-        except (OperationalError, InterfaceError) as error:
-            logger.exception("database not available, %d writes failed", len(jobs))
+        except (DatabaseError, InterfaceError) as error:
+            logger.exception("not committed, %d writes failed", len(jobs))
             for job in jobs:
                 job.outcome, job.error = None, error
             # The next batch starts with a new connection; this one may be dead.
