@@ -11,7 +11,7 @@ from typing import Any
 
 from councils.engine.ballot_json import embedded_values, read_value, repaired_value, whole_value
 from councils.engine.ballot_prose import read_prose
-from councils.engine.fences import printable
+from councils.engine.fences import printable, without_controls
 from councils.engine.readings import BallotProblem, Names, Reading, Unreadable
 from councils.engine.types import Ballot, BallotRung, Verdict
 
@@ -165,7 +165,8 @@ def _ballot(reading: Reading, rung: BallotRung, labels: Mapping[str, str], revie
         tiers=tuple(tuple(labels[label] for label in tier) for tier in reading.tiers),
         weight=weight,
         verdicts=tuple(
-            Verdict(agent_id=labels[label], score=reading.scores.get(label), reasoning=reading.reasons.get(label, "")) for label in order
+            Verdict(agent_id=labels[label], score=reading.scores.get(label), reasoning=without_controls(reading.reasons.get(label, "")))
+            for label in order
         ),
         rung=rung,
     )

@@ -21,7 +21,7 @@ from councils.models import CallStatus, CouncilRun, ModelCall, ModelInfo
 from councils.providers.scripted import Answer, Reply
 from councils.tests.durability.support import event_types, step
 from councils.tests.runner.lives import audit_scripted, play
-from councils.tests.runner.scripts import Scripted, by_seat, except_for, name_of
+from councils.tests.runner.scripts import Scripted, ballot_for, by_seat, except_for, name_of
 
 Stage = Callable[..., Scripted]
 
@@ -231,3 +231,18 @@ def test_a_failure_after_some_text_is_charged_by_estimate(scripted: Stage) -> No
     first = step(run, "opinion:agent_1").calls.order_by("attempt")[0]
     assert (first.status, first.usage_source) == (CallStatus.BROKEN, "estimated")
     assert first.cost_usd
+
+
+def test_characters_that_no_database_takes_do_not_get_into_one(scripted: Stage) -> None:
+    def hostile(request: CompletionRequest, call: int) -> Answer:
+        if request.schema is None:
+            return Reply(text="Bl\x00ue.")
+        # JSON's own escapes: only reading the ballot brings these characters to light.
+        return ballot_for(request).replace("Clear.", r"Cl\u0000ea\ud800r.")
+
+    story = play(scripted(except_for("seat1", hostile)).ask())
+
+    assert (story.run.status, story.lives) == (RunStatus.SUCCEEDED, 1)
+    assert step(story.run, "opinion:agent_1").text == "Blue."
+    verdicts = step(story.run, "review:agent_1").payload["ballot"]["verdicts"]
+    assert {verdict["reasoning"] for verdict in verdicts} == {"Clear."}
