@@ -53,9 +53,19 @@ def wait_until(holds: Callable[[], bool], what: str, *, patience_s: float = PATI
 
 def ended(run: CouncilRun) -> CouncilRun:
     """The run once it has ended."""
-    wait_until(lambda: not CouncilRun.objects.live().filter(pk=run.pk).exists(), f"run {run.pk} ends")
+    try:
+        wait_until(lambda: not CouncilRun.objects.live().filter(pk=run.pk).exists(), "the run ends")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {state_of(run)}") from None
     run.refresh_from_db()
     return run
+
+
+def state_of(run: CouncilRun) -> str:
+    """Where a run stands, for whoever looks at a test that failed."""
+    run.refresh_from_db()
+    steps = {row.key: (row.status, list(row.calls.values_list("status", "error_kind"))) for row in run.steps.all()}
+    return f"{run.council_name}, {run.status}, epoch {run.epoch}, heartbeat {run.heartbeat}, {steps}"
 
 
 def step(run: CouncilRun, key: str) -> RunStep:

@@ -38,8 +38,9 @@ IMPATIENT = {"429_garbage", "429_huge"}
 
 @pytest.fixture
 def short_patience(settings: Settings) -> None:
-    settings.LLM_FIRST_TOKEN_TIMEOUT = settings.LLM_RESPONSE_TIMEOUT = 1.0
-    settings.GENERATION_TIMEOUT = 4.0
+    # Long enough for an honest answer on a busy machine: all these councils deliberate at once.
+    settings.LLM_FIRST_TOKEN_TIMEOUT = settings.LLM_RESPONSE_TIMEOUT = 3.0
+    settings.LLM_RETRY_MAX_ATTEMPTS = 1
 
 
 def ask_with(ask: Asker, behaviours: dict[str, str], kind: str) -> dict[str, CouncilRun]:
@@ -68,7 +69,7 @@ def test_every_fault_ends_as_it_should_and_never_ends_the_run(ask: Asker, engine
     assert {fault: run.status for fault, run in runs.items()} == dict.fromkeys(FAULTS, RunStatus.SUCCEEDED)
     tries = {fault: opinion.calls.count() for fault, opinion in opinions.items()}
     once = {fault for fault in FAULTS if told[fault] in TRIED_ONCE or fault in ANSWERS | IMPATIENT}
-    assert tries == {fault: 1 if fault in once else 4 for fault in FAULTS}
+    assert tries == {fault: 1 if fault in once else 2 for fault in FAULTS}
     for fault, opinion in opinions.items():
         shown = opinion.text + opinion.error_message
         assert KEY not in shown, fault
