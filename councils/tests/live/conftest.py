@@ -24,7 +24,8 @@ def database_url() -> str:
     return f"postgres://{facts['USER']}:{facts['PASSWORD']}@{facts['HOST']}:{facts['PORT']}/{facts['NAME']}"
 
 
-@pytest.fixture(scope="session")
+# Not longer than a module: its engine takes whatever run it finds, also those of other tests.
+@pytest.fixture(scope="module")
 def _server(django_db_setup: None, fake_provider: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     # The keys are those of the test settings, so that a session made here is one there.
     kept = {name: os.environ[name] for name in ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS")}
