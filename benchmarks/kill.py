@@ -6,8 +6,10 @@
 Starts a fake provider and ``manage.py serve``, asks questions, sends kill -9 at random moments, starts the server again, and so on. At
 the end every run must have ended well, its events must have no gap, no call may have begun after its step's result was committed, and
 the provider's own log must equal the ledger. Prints the counts; the exit status is 1 where a promise was broken. Without ``--database``
-a SQLite file is made and removed. Lives much shorter than a take-over takes (one to two seconds here) show another rule: a run whose owner dies three
-times before it gets anywhere is given up; such runs are counted and checked, not hidden. A database that is given must be empty: it is migrated, and everything in it is audited.
+a SQLite file is made and removed. A database that is given must be empty: it is migrated, and everything in it is audited.
+
+Lives much shorter than a take-over takes (one to two seconds here) show another rule: a run whose owner dies three times before it gets
+anywhere is given up. Such runs are counted and held against their events.
 """
 
 import argparse
