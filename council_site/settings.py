@@ -206,7 +206,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 RUN_ENGINE = ENV.choice("RUN_ENGINE", "embedded", among={"embedded", "celery"})
 if RUN_ENGINE == "celery" and not REDIS_URL:
     raise EnvError("RUN_ENGINE is celery, but REDIS_URL is not set. Set it to redis://host:6379/0, or use RUN_ENGINE=embedded.")
-RUN_LEASE_TTL_S = ENV.number("RUN_LEASE_TTL_S", 10.0, least=1)
+RUN_LEASE_TTL_S = ENV.number("RUN_LEASE_TTL_S", 8.0, least=1)
 RUN_HEARTBEAT_S = ENV.number("RUN_HEARTBEAT_S", 2.0, least=0.1)
 # Below the hard limit of a Celery task, so that a run ends by its own rules.
 RUN_DEADLINE_S = ENV.number("RUN_DEADLINE_S", 540.0, least=1, most=CELERY_TASK_TIME_LIMIT - 30)

@@ -11,7 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import partial
+from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
@@ -46,27 +48,33 @@ class _Job:
             self.future.set_result(self.outcome)
 
 
+class _Turn(IntEnum):
+    """Who comes first where several wait: what was paid for, so that a kill loses as little of it as can be."""
+
+    PAID = 0
+    USUAL = 1
+    END = 2
+
+
 class Writer:
-    """Runs sync functions with the ORM, in order. Each must be atomic in itself."""
+    """Runs sync functions with the ORM, in order, paid answers before others. Each must be atomic in itself."""
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.PriorityQueue[tuple[_Turn, int, _Job | None]] = queue.PriorityQueue()
+        self._count = count()
         self._thread = threading.Thread(target=self._run, name="council-writer", daemon=True)
         self._thread.start()
 
     async def __call__(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run it and return what it returns, once that is committed. Cancelling the wait does not undo the work."""
-        job = _Job(partial(function, *args, **kwargs), asyncio.get_running_loop().create_future())
-        self._jobs.put(job)
-        result: T = await job.future
-        return result
+        return await self._do(_Turn.USUAL, partial(function, *args, **kwargs))
 
     async def insist(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Like a call, but tried again while the database is away: for what was paid for. The function must bear being run twice."""
         end = time.monotonic() + INSIST_S
         while True:
             try:
-                return await self(function, *args, **kwargs)
+                return await self._do(_Turn.PAID, partial(function, *args, **kwargs))
             except (OperationalError, InterfaceError):
                 if time.monotonic() > end:
                     raise
@@ -74,15 +82,21 @@ class Writer:
 
     def close(self) -> None:
         """Finish what is queued, then end the thread."""
-        self._jobs.put(None)
+        self._jobs.put((_Turn.END, next(self._count), None))
         self._thread.join()
+
+    async def _do(self, turn: _Turn, work: Callable[[], T]) -> T:
+        job = _Job(work, asyncio.get_running_loop().create_future())
+        self._jobs.put((turn, next(self._count), job))
+        result: T = await job.future
+        return result
 
     def _run(self) -> None:
         while True:
             batch = [self._jobs.get()]
             while len(batch) < BATCH and not self._jobs.empty():
                 batch.append(self._jobs.get())
-            jobs = [job for job in batch if job is not None]
+            jobs = [job for _, _, job in batch if job is not None]
             self._commit(jobs)
             for job in jobs:
                 job.report()

@@ -66,6 +66,22 @@ async def test_writes_are_done_in_order_and_answered() -> None:
     assert list(results) == ["a", 1, "b", 2]
 
 
+async def test_what_was_paid_for_is_written_before_what_waits_beside_it() -> None:
+    order: list[str] = []
+    gate = threading.Event()
+    async with a_writer() as writer:
+        busy = asyncio.ensure_future(writer(gate.wait, 10))
+        await asyncio.sleep(0.05)
+        begun = asyncio.ensure_future(writer(order.append, "begun"))
+        await asyncio.sleep(0)
+        paid = asyncio.ensure_future(writer.insist(order.append, "paid"))
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(busy, begun, paid)
+
+    assert order == ["paid", "begun"]
+
+
 async def test_a_refusal_fails_its_own_job_and_undoes_its_own_work() -> None:
     async with a_writer() as writer:
         results = await in_one_batch(writer, lambda: add("a"), lambda: add_then(ValueError("no")), lambda: add("b"))
