@@ -1,6 +1,7 @@
 """What an owner does with a conversation besides asking in it."""
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from councils.models import Conversation, CouncilRun, User
@@ -21,9 +22,23 @@ def archive_conversation(*, conversation: Conversation, archived: bool) -> None:
 
 
 def delete_conversation(*, conversation: Conversation, by: User) -> None:
-    """Take it out of everybody's sight. The rows stay; a run that is under way is cancelled, since nobody could see or stop it."""
+    """Take it out of everybody's sight until it is restored. The rows stay.
+
+    A run that is under way is cancelled, since nobody could see or stop it.
+    """
     with transaction.atomic():
         conversation.deleted_at = timezone.now()
         conversation.save(update_fields=["deleted_at"])
     for run in CouncilRun.objects.live().filter(conversation=conversation):
         cancel_run(run=run, by=by)
+
+
+def deleted_conversations(by: User) -> QuerySet[Conversation]:
+    """What this user has deleted and may restore."""
+    return Conversation.objects.filter(owner=by).exclude(deleted_at=None)
+
+
+def restore_conversation(*, conversation: Conversation) -> None:
+    """Bring a deleted one back as it was, archived or not. A run that was cancelled with it stays cancelled."""
+    conversation.deleted_at = None
+    conversation.save(update_fields=["deleted_at"])

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -11,6 +12,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from councils import markdown as council_markdown
+from councils.web.keeping import UNDO
 from councils.web.members import HUES
 
 register = template.Library()
@@ -27,6 +29,7 @@ SHAPES = {
     "partial": '<circle cx="8" cy="8" r="5.5"/><path class="f" d="M8 2.5a5.5 5.5 0 0 1 0 11z"/>',
     "cancelled": '<rect class="f" x="4" y="4" width="8" height="8"/>',
     "skipped": '<path d="M3 8h10"/>',
+    "more": '<circle class="f" cx="3" cy="8" r="1.4"/><circle class="f" cx="8" cy="8" r="1.4"/><circle class="f" cx="13" cy="8" r="1.4"/>',
     "star": '<path class="f" d="m8 1.8 1.9 4 4.3.5-3.2 3 .9 4.4L8 11.5l-3.9 2.2.9-4.4-3.2-3 4.3-.5z"/>',
 }
 
@@ -113,3 +116,10 @@ def hue(place: int) -> int:
 def seconds(ms: int) -> str:
     """Milliseconds as the seconds of an ISO 8601 duration."""
     return f"{ms / 1000:.0f}"
+
+
+@register.filter
+def undoes(message: Message) -> str:
+    """The id of the deleted conversation that this message offers to restore; empty when it offers nothing."""
+    tag = str(message.extra_tags or "")
+    return tag.removeprefix(UNDO) if tag.startswith(UNDO) else ""

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from councils.web import accounts, asking, conversations, runs, threads
+from councils.web import accounts, asking, conversations, keeping, runs, threads
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", asking.ask, name="ask"),
@@ -12,6 +12,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-up/", accounts.sign_up, name="signup"),
     path("conversations/", conversations.conversation_list, name="conversations"),
     path("conversations/<str:public_id>/", threads.conversation, name="conversation"),
+    path("conversations/<str:public_id>/rename/", keeping.rename, name="conversation_rename"),
+    path("conversations/<str:public_id>/archive/", keeping.archive, name="conversation_archive"),
+    path("conversations/<str:public_id>/unarchive/", keeping.unarchive, name="conversation_unarchive"),
+    path("conversations/<str:public_id>/delete/", keeping.delete, name="conversation_delete"),
+    path("conversations/<str:public_id>/restore/", keeping.restore, name="conversation_restore"),
     path("runs/<str:public_id>/", runs.run, name="run"),
     path("runs/<str:public_id>/parts/<str:parts>/", runs.run_parts, name="run_parts"),
     path("runs/<str:public_id>/cancel/", runs.run_cancel, name="run_cancel"),

@@ -3,7 +3,13 @@
 import pytest
 
 from councils.models import Conversation, CouncilRun, User
-from councils.services.conversations import archive_conversation, delete_conversation, rename_conversation
+from councils.services.conversations import (
+    archive_conversation,
+    delete_conversation,
+    deleted_conversations,
+    rename_conversation,
+    restore_conversation,
+)
 from councils.tests.api.rows import end_run, make_council, make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -62,3 +68,28 @@ def test_with_it_goes_the_run_under_way_and_no_other(ada: User, run: CouncilRun)
     statuses = {each.pk: each.status for each in CouncilRun.objects.all()}
     assert statuses == {run.pk: "succeeded", live.pk: "cancelled", elsewhere.pk: "queued"}
     assert CouncilRun.objects.get(pk=live.pk).cancelled_by == ada
+
+
+def test_a_restored_one_is_back_as_it_was(ada: User, run: CouncilRun) -> None:
+    end_run(run)
+    archive_conversation(conversation=run.conversation, archived=True)
+    before = Conversation.objects.values().get()
+    delete_conversation(conversation=run.conversation, by=ada)
+
+    restore_conversation(conversation=deleted_conversations(ada).get())
+
+    assert Conversation.objects.values().get() == before
+    assert not deleted_conversations(ada).exists()
+
+
+def test_only_the_owner_has_something_to_restore(ada: User, run: CouncilRun) -> None:
+    delete_conversation(conversation=run.conversation, by=ada)
+
+    assert not deleted_conversations(make_user("eve")).exists()
+
+
+def test_what_was_cancelled_with_it_stays_cancelled(ada: User, run: CouncilRun) -> None:
+    delete_conversation(conversation=run.conversation, by=ada)
+    restore_conversation(conversation=deleted_conversations(ada).get())
+
+    assert CouncilRun.objects.get().status == "cancelled"

@@ -17,6 +17,11 @@ ROUTES = {
     "signup": ("/sign-up/", False, {"GET", "HEAD", "POST"}),
     "conversations": ("/conversations/", True, {"GET", "HEAD"}),
     "conversation": ("/conversations/{thread}/", True, {"GET", "HEAD", "POST"}),
+    "conversation_rename": ("/conversations/{thread}/rename/", True, {"POST"}),
+    "conversation_archive": ("/conversations/{thread}/archive/", True, {"POST"}),
+    "conversation_unarchive": ("/conversations/{thread}/unarchive/", True, {"POST"}),
+    "conversation_delete": ("/conversations/{thread}/delete/", True, {"POST"}),
+    "conversation_restore": ("/conversations/{thread}/restore/", True, {"POST"}),
     "run": ("/runs/{run}/", True, {"GET", "HEAD"}),
     "run_parts": ("/runs/{run}/parts/head/", True, {"GET", "HEAD"}),
     "run_cancel": ("/runs/{run}/cancel/", True, {"POST"}),
@@ -57,7 +62,7 @@ def test_what_belongs_to_somebody_else_is_not_there(client: Client, run: Council
     assert run.cancelled_by is None
 
 
-@pytest.mark.parametrize("name", OWNED)
+@pytest.mark.parametrize("name", [name for name in OWNED if name != "conversation_restore"])
 def test_what_belongs_to_a_deleted_conversation_is_not_there(page: Client, run: CouncilRun, name: str) -> None:
     run.conversation.deleted_at = timezone.now()
     run.conversation.save()

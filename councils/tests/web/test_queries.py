@@ -39,12 +39,15 @@ def test_parts_of_the_run_page_cost_no_more_than_the_run(queries: Callable[[str]
     assert queries(f"/runs/{run.public_id}/parts/head,rail,votes,opinion:agent_1/") <= 5
 
 
-@pytest.mark.parametrize(("path", "most"), [("/", 6), ("/conversations/", 4)])
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [("/", 6), ("/conversations/", 4), ("/conversations/?show=failures", 4), ("/conversations/?q=annual+plan", 4)],
+)
 def test_lists_ask_the_same_for_one_and_for_many(queries: Callable[[str], int], ada: User, path: str, most: int) -> None:
-    make_run(owner=ada, council=make_council())
+    make_run(owner=ada, council=make_council(), status=RunStatus.PARTIAL)
     few = queries(path)
     for _ in range(4):
-        make_run(owner=ada, council=make_council(seats=5))
+        make_run(owner=ada, council=make_council(seats=5), status=RunStatus.PARTIAL)
 
     assert queries(path) == few <= most
 
