@@ -108,7 +108,7 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def _forward(self) -> None:
         while True:
             text = await self._inbox.get()
-            if text.startswith(live.DELTA_START):
+            if text.startswith(live.PASSED_ON):
                 await self.send(text_data=text)
                 continue
             seq = json.loads(text)["event"]["seq"]

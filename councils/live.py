@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 PROCESS_ID = uuid.uuid4().hex
 """Marks what this process sent, so that it does not hear itself through the channel layer."""
 
-DELTA_START = '{"type":"delta"'
-"""How every delta begins once serialised, so that it can be passed on without being parsed."""
+PASSED_ON = ('{"type":"delta"', '{"type":"changed"')
+"""How messages begin, once serialised, that viewers get as they are. Events are put in order first."""
 
 FLUSH_S = 0.045
 DRAFT_TTL_S = 900
@@ -47,6 +47,13 @@ class DeltaMessage(TypedDict):
     type: str
     run: str
     items: Sequence[tuple[str, int, int, str]]
+
+
+class ChangedMessage(TypedDict):
+    """Read the run again: its record has changed beyond its last event."""
+
+    type: str
+    run: str
 
 
 class Draft(TypedDict):
@@ -149,6 +156,10 @@ class Broadcast:
         for event in events:
             self._send({"type": "event", "run": self.run_id, "event": event})
 
+    def changed(self) -> None:
+        """The record has changed beyond its last event: calls that were under way when the run ended have been booked."""
+        self._send({"type": "changed", "run": self.run_id})
+
     def begin(self, key: str, attempt: int) -> None:
         """A new attempt clears what an earlier one wrote."""
         self._writing[key] = _Writing(attempt)
@@ -201,7 +212,7 @@ class Broadcast:
         if _here.get(self.run_id) is self:
             del _here[self.run_id]
 
-    def _send(self, message: Mapping[str, Any]) -> None:
+    def _send(self, message: EventMessage | DeltaMessage | ChangedMessage) -> None:
         text = orjson.dumps(message).decode()
         hub.send(self.run_id, text)
         layer = get_channel_layer()

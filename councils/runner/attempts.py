@@ -240,7 +240,8 @@ class StepAttempts:
     async def _book_cancelled(self, begun: Begun, request: CompletionRequest, sent: float) -> None:
         written = len(self.work.broadcast.draft(self.ref.key))
         usage = settled_usage(request, written=written, prompt=None, completion=None)
-        booking = replace(self._booking(CallStatus.CANCELLED, usage, sent), error_kind="cancelled")
+        booking = self._booking(CallStatus.CANCELLED, usage, sent)
+        booking = replace(booking, error_kind="cancelled", unfinished=self.work.unfinished(self.ref.key))
         await self.work.writer.insist(settle_call, self.work.claim, self.ref, begun, booking)
 
     def _write(self, result: StepResult, completion: Completion) -> StepWrite:
@@ -265,6 +266,7 @@ class StepAttempts:
     def _write_failure(self, error: ProviderError) -> StepWrite:
         return StepWrite(
             status=StepStatus.FAILED,
+            text=self.work.unfinished(self.ref.key),
             error_kind=error.kind,
             error_message=error.message,
             model_name=self.target.label,

@@ -49,6 +49,8 @@ class Driver:
         finally:
             beating.cancel()
             await self._stop_calls()
+            if self._lost:
+                self.work.broadcast.changed()
             self.work.broadcast.close()
 
     def lose(self) -> None:
@@ -115,11 +117,12 @@ class Driver:
         self.work.broadcast.events(events)
 
     async def _fail(self, action: FailStep) -> None:
+        written = self.work.unfinished(action.key)
         await self._stop(action.key)
         if self.work.steps[action.key].status is not StepStatus.RUNNING:
             return
         ref = StepRef(key=action.key, stage=stage_of(action.key), agent_id=agent_of(action.key))
-        write = StepWrite(status=StepStatus.FAILED, error_kind=action.error_kind, error_message=OVERDUE)
+        write = StepWrite(status=StepStatus.FAILED, text=written, error_kind=action.error_kind, error_message=OVERDUE)
         events = await self.work.writer(record_step, self.work.claim, ref, write)
         self.work.steps[action.key] = StepState(key=action.key, status=StepStatus.FAILED, error_kind=action.error_kind)
         self.work.broadcast.events(events)

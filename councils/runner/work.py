@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from councils.engine.deliberation import StepState
+from councils.engine.fences import without_controls
 from councils.engine.tally import TallyResult, ballot_from_json
 from councils.engine.types import ChatMessage, CouncilSpec, Stage, StepStatus
 from councils.live import Broadcast
@@ -79,6 +80,10 @@ class RunWork:
     def next_attempt(self, key: str) -> int:
         self.attempts[key] = self.attempts.get(key, 0) + 1
         return self.attempts[key]
+
+    def unfinished(self, key: str) -> str:
+        """What a step has written so far, fit to be stored: people see it when the rest does not come. It is never judged or counted."""
+        return without_controls(self.broadcast.draft(key))
 
     def policy_hosts(self, target: ModelTarget) -> frozenset[str]:
         """Private hosts that may be contacted for this target, as ``host:port``."""

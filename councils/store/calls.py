@@ -56,7 +56,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
-    """How a call ended. Unknown numbers are ``None``."""
+    """How a call ended. Unknown numbers are ``None``. ``unfinished`` is the text of an answer that was broken off."""
 
     status: CallStatus
     prompt_tokens: int | None = None
@@ -70,6 +70,7 @@ class Booking:
     latency_ms: int | None = None
     first_token_ms: int | None = None
     retry_in_s: float | None = None
+    unfinished: str = ""
 
 
 @transaction.atomic
@@ -117,6 +118,10 @@ def settle_call(claim: Claim, ref: StepRef, begun: Begun, booking: Booking, resu
     accepted = owned and (result is None or conclude(run, ref, result, events))
     if accepted and result is not None:
         run.barren_deaths = 0
+    if booking.unfinished:
+        # What people were reading when a run was cancelled stays readable. A step that goes on will have a text of its own.
+        given_up = (StepStatus.CANCELLED.value, StepStatus.LATE.value)
+        RunStep.objects.filter(run=run, key=ref.key, status__in=given_up, text="").update(text=booking.unfinished)
     keep(run, "prompt_tokens", "completion_tokens", "known_cost_usd", "unknown_costs", "barren_deaths")
     return accepted, events
 

@@ -122,3 +122,17 @@ def test_cancelling_an_ended_run_says_that_it_had_ended(ask: Asker, engine: Engi
     assert not cancel_run(run=run, by=ask.user)
     run.refresh_from_db()
     assert run.status == RunStatus.SUCCEEDED
+
+
+def test_what_the_seats_had_written_is_kept_and_viewers_are_told(ask: Asker, engine: EngineHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = in_opinions(ask)
+    told: list[str] = []
+    monkeypatch.setattr("councils.live.hub.send", lambda _run, text: told.append(text))
+
+    cancel_run(run=run, by=ask.user)
+
+    wait_until(lambda: not open_calls(run), "the calls are booked")
+    steps = list(run.steps.all())
+    assert {step.status for step in steps} == {"cancelled"}
+    assert all(step.text for step in steps)
+    wait_until(lambda: any('"changed"' in text for text in told), "viewers hear that there is more to read")
