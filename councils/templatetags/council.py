@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from django import template
 from django.contrib.messages.storage.base import Message
+from django.http import HttpRequest
+from django.template import Context
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -12,6 +14,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from councils import markdown as council_markdown
+from councils.web.appearance import Theme, theme_of
 from councils.web.keeping import UNDO
 from councils.web.members import HUES
 
@@ -123,3 +126,16 @@ def undoes(message: Message) -> str:
     """The id of the deleted conversation that this message offers to restore; empty when it offers nothing."""
     tag = str(message.extra_tags or "")
     return tag.removeprefix(UNDO) if tag.startswith(UNDO) else ""
+
+
+@register.simple_tag
+def themes() -> list[Theme]:
+    """The looks to choose from."""
+    return list(Theme)
+
+
+@register.simple_tag(takes_context=True)
+def theme(context: Context) -> Theme:
+    """The look that the visitor has chosen; a page of an error may know no visitor."""
+    request = context.get("request")
+    return theme_of(request) if isinstance(request, HttpRequest) else Theme.SYSTEM

@@ -21,7 +21,7 @@ from councils.runner.work import step_state
 from councils.snapshot import Snapshot
 from councils.web.costs import STAGE_TITLES, CostLine, cost_lines, cost_total
 from councils.web.members import ABSENT, OPINION_STATES, RUN_STATES, WAITING, Answer, Member, Panel, State, Text
-from councils.web.votes import SYSTEMS, Vote, ballot_row, present_count
+from councils.web.votes import SYSTEMS, Standing, Vote, ballot_row, present_count
 
 MARKS: Mapping[str, Text] = {
     Mark.SINGLE.value: _("Only one member answered, so nothing was compared."),
@@ -58,7 +58,7 @@ class Card:
     note: Text = ""
     problem: str = ""
     tries: int = 0
-    place: int | None = None
+    standing: Standing | None = None
 
     @property
     def member(self) -> Member:
@@ -175,7 +175,7 @@ class RunPage:
             note=CUTS.get(row.finish_reason, ""),
             problem=row.error_message or _last_failure(calls, row),
             tries=len(calls),
-            place=self._places.get(answer.candidate),
+            standing=self._standings.get(answer.candidate),
         )
 
     def _draft(self, key: str, row: RunStep | None) -> Draft:
@@ -183,9 +183,9 @@ class RunPage:
         return self._drafts.get(key, Draft(attempt=0, text="")) if open_now else Draft(attempt=0, text="")
 
     @cached_property
-    def _places(self) -> Mapping[str, int]:
+    def _standings(self) -> Mapping[str, Standing]:
         count = self.vote.count if self.vote else None
-        return {standing.answer.candidate: standing.place for standing in count.standings} if count else {}
+        return {standing.answer.candidate: standing for standing in count.standings} if count else {}
 
     @cached_property
     def votes(self) -> Sequence[Vote]:

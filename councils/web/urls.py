@@ -3,13 +3,14 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from councils.web import accounts, asking, conversations, keeping, runs, threads
+from councils.web import accounts, appearance, asking, conversations, keeping, runs, threads
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", asking.ask, name="ask"),
     path("sign-in/", accounts.SignIn.as_view(), name="login"),
     path("sign-out/", LogoutView.as_view(), name="logout"),
     path("sign-up/", accounts.sign_up, name="signup"),
+    path("theme/", appearance.choose_theme, name="theme"),
     path("conversations/", conversations.conversation_list, name="conversations"),
     path("conversations/<str:public_id>/", threads.conversation, name="conversation"),
     path("conversations/<str:public_id>/rename/", keeping.rename, name="conversation_rename"),

@@ -1,5 +1,6 @@
 """The vote of one round as a page shows it: a matrix of reviewers and answers, and the count beside the other methods."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from councils.engine.tally import TallyResult
 from councils.engine.types import Ballot, StepStatus, VotingSystem
 from councils.models import RunStep
 from councils.web.members import REVIEW_STATES, Answer, Member, Panel, State, Text
+from councils.web.ties import is_run_off, shared_places
 
 AGREEMENT_WORDS: Mapping[str, Text] = {
     "strong": _("strong"),
@@ -22,6 +24,12 @@ SYSTEMS: Mapping[VotingSystem, Text] = {
     VotingSystem.WEIGHTED: _("weighted scores"),
     VotingSystem.CONSENSUS: _("consensus"),
 }
+
+TIES_OF_A_RUN_OFF: Text = _(
+    "Among equals the one with fewer points (Borda) drops out first, then the one that wins fewer duels against them, "
+    "then one by lot, which is fixed for each run."
+)
+TIES_OF_FIGURES: Text = _("Among equals the one with more points (Borda) comes first, then one by lot, which is fixed for each run.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,23 +115,30 @@ METHODS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """What one method gives one answer; ``first`` marks that method's winner."""
+    """What one method gives one answer; ``first`` marks that method's only winner, ``shared`` each of several."""
 
     method: Method
     value: float | None
     first: bool
+    shared: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
+    """An answer's place in the order; ``tied``: only the lot has told it apart from another one at this place."""
+
     place: int
+    tied: bool
     answer: Answer
     figures: Sequence[Figure]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """The tally for people. ``margin`` is in shares of points, ``score`` the agreement in [0, 1] or ``None``."""
+    """The tally for people. ``margin`` is in shares of points, ``score`` the agreement in [0, 1] or ``None``.
+
+    ``ties`` says in one sentence how ties are broken; empty where none was.
+    """
 
     winner: Answer
     system: Text
@@ -138,6 +153,12 @@ class Count:
     reached: bool | None
     counted: int
     cast: int
+    ties: Text
+
+    @property
+    def leaders(self) -> list[Answer]:
+        """Who shares the first place; the winner alone where nobody does."""
+        return [standing.answer for standing in self.standings if standing.place == 1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,17 +221,7 @@ def present_count(tally: TallyResult, panel: Panel) -> Count:
         "weighted": None if tally.weighted is None else {name: float(value) for name, value in tally.weighted.items()},
     }
     methods = [method for method in METHODS if values[method.key] is not None]
-
-    def figures(candidate: str) -> list[Figure]:
-        return [
-            Figure(method=method, value=(values[method.key] or {}).get(candidate), first=tally.winners.get(method.key) == candidate)
-            for method in methods
-        ]
-
-    standings = [
-        Standing(place=place, answer=panel.answer(candidate), figures=figures(candidate))
-        for place, candidate in enumerate(tally.order, start=1)
-    ]
+    standings = _standings(tally, panel, methods, values)
     rounds = [
         [
             Share(answer=panel.answer(name), share=float(share), dropped=name == round_.dropped)
@@ -232,4 +243,32 @@ def present_count(tally: TallyResult, panel: Panel) -> Count:
         reached=tally.reached,
         counted=tally.counted,
         cast=tally.cast,
+        ties=_tie_rule(tally) if any(standing.tied for standing in standings) else "",
     )
+
+
+def _standings(
+    tally: TallyResult, panel: Panel, methods: Sequence[Method], values: Mapping[str, Mapping[str, float] | None]
+) -> Sequence[Standing]:
+    places = shared_places(tally)
+    taken = Counter(places.values())
+
+    def figure(method: Method, candidate: str) -> Figure:
+        column = values[method.key] or {}
+        value = column.get(candidate)
+        best = [name for name, other in column.items() if other == max(column.values())]
+        return Figure(method=method, value=value, first=best == [candidate], shared=len(best) > 1 and candidate in best)
+
+    return [
+        Standing(
+            place=places[candidate],
+            tied=taken[places[candidate]] > 1,
+            answer=panel.answer(candidate),
+            figures=[figure(method, candidate) for method in methods],
+        )
+        for candidate in tally.order
+    ]
+
+
+def _tie_rule(tally: TallyResult) -> Text:
+    return TIES_OF_A_RUN_OFF if is_run_off(tally) else TIES_OF_FIGURES

@@ -15,6 +15,7 @@ ROUTES = {
     "login": ("/sign-in/", False, {"GET", "HEAD", "POST", "PUT", "OPTIONS"}),
     "logout": ("/sign-out/", False, {"POST", "OPTIONS"}),
     "signup": ("/sign-up/", False, {"GET", "HEAD", "POST"}),
+    "theme": ("/theme/", False, {"POST"}),
     "conversations": ("/conversations/", True, {"GET", "HEAD"}),
     "conversation": ("/conversations/{thread}/", True, {"GET", "HEAD", "POST"}),
     "conversation_rename": ("/conversations/{thread}/rename/", True, {"POST"}),
