@@ -29,10 +29,10 @@ run: $(RUN_STAMP)
 	@exec $(PY) manage.py serve $(if $(PORT),--port $(PORT))
 
 ask: $(RUN_STAMP)
-	@test -n "$$question" || { echo 'Write the question: make ask q="Which is best?"' >&2; exit 2; }
-	$(STEP) "Preparing the database" $(PY) manage.py migrate --no-input
-	@$(PY) manage.py first_run
-	@$(PY) manage.py ask -- "$$question"
+	@test -n "$$question" || [ ! -t 0 ] || { echo 'Write the question: make ask q="Which is best?"' >&2; exit 2; }
+	@deploy/step.sh "Preparing the database" $(PY) manage.py migrate --no-input >&2
+	@$(PY) manage.py first_run >&2
+	@$(PY) manage.py ask $(if $(q),-- "$$question")
 ask: export question = $(value q)
 
 test: $(DEV_STAMP)

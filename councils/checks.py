@@ -8,10 +8,13 @@ councils.E004 sockets do not check the origin of the page
 councils.E005 a key of ``FIELD_ENCRYPTION_KEYS`` is not usable
 councils.E006 the number of proxies and the trust in their headers disagree
 councils.E007 the broker's Redis may evict queued tasks (deployment check)
+councils.E008 a lease so short that a living owner loses its runs
+councils.E009 ``PRIVATE_PROVIDER_HOSTS`` holds something other than host:port
 councils.W001 the broker's Redis did not answer (deployment check)
 ========= =====================================================================
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
@@ -31,6 +34,8 @@ SAFE_SQLITE = (3, 51, 3)
 CSP_MIDDLEWARE = "ContentSecurityPolicyMiddleware"
 LOOSE_SOURCES = {"*", "'unsafe-inline'", "'unsafe-eval'", "http:", "https:", "data:"}
 REDIS_TIMEOUT_S = 2.0
+BEATS_IN_A_LEASE = 3
+HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
 
 
 def register() -> None:
@@ -40,6 +45,8 @@ def register() -> None:
     checks.register(check_socket_origins, checks.Tags.security)
     checks.register(check_key_ring, checks.Tags.security)
     checks.register(check_proxies, checks.Tags.security)
+    checks.register(check_lease)
+    checks.register(check_private_hosts, checks.Tags.security)
     checks.register(check_redis_policy, checks.Tags.security, deploy=True)
 
 
@@ -146,6 +153,24 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
             id="councils.E006",
         )
     ]
+
+
+def check_lease(**_: Any) -> list[CheckMessage]:
+    """An owner must be able to miss a heartbeat without losing its runs."""
+    if settings.RUN_LEASE_TTL_S >= BEATS_IN_A_LEASE * settings.RUN_HEARTBEAT_S:
+        return []
+    message = f"RUN_LEASE_TTL_S={settings.RUN_LEASE_TTL_S:g} is less than {BEATS_IN_A_LEASE} heartbeats of {settings.RUN_HEARTBEAT_S:g} s."
+    hint = "Runs would change hands while their owners live. Raise RUN_LEASE_TTL_S or lower RUN_HEARTBEAT_S."
+    return [checks.Error(message, hint=hint, id="councils.E008")]
+
+
+def check_private_hosts(**_: Any) -> list[CheckMessage]:
+    """An entry without a port would allow nothing, silently."""
+    wrong = [entry for entry in settings.PRIVATE_PROVIDER_HOSTS if not HOST_AND_PORT.fullmatch(entry)]
+    if not wrong:
+        return []
+    message = f"PRIVATE_PROVIDER_HOSTS holds {', '.join(wrong)}."
+    return [checks.Error(message, hint="Write host:port, for instance 10.0.0.5:11434 or [fd00::5]:8080.", id="councils.E009")]
 
 
 def check_redis_policy(**_: Any) -> list[CheckMessage]:

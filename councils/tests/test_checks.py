@@ -275,3 +275,25 @@ def test_the_password_of_a_broker_that_is_down_is_not_shown(settings: Settings) 
 
     assert warning.id == "councils.W001"
     assert "hunter2" not in f"{warning}"
+
+
+@pytest.mark.parametrize(("lease_s", "beat_s", "fails"), [(8, 2, False), (6, 2, False), (5, 2, True), (1, 2, True)])
+def test_a_lease_must_outlast_missed_heartbeats(settings: Settings, lease_s: float, beat_s: float, fails: bool) -> None:
+    settings.RUN_LEASE_TTL_S, settings.RUN_HEARTBEAT_S = lease_s, beat_s
+
+    assert [message.id for message in checks.check_lease()] == ["councils.E008"] * fails
+
+
+@pytest.mark.parametrize("entry", ["10.0.0.5:11434", "ollama:11434", "[fd00::5]:8080"])
+def test_a_private_host_with_its_port_is_fine(settings: Settings, entry: str) -> None:
+    settings.PRIVATE_PROVIDER_HOSTS = [entry]
+
+    assert checks.check_private_hosts() == []
+
+
+@pytest.mark.parametrize("entry", ["localhost", "http://localhost:80", "fd00::5", ":80", "user@host:80"])
+def test_a_private_host_without_its_port_is_refused_by_name(settings: Settings, entry: str) -> None:
+    settings.PRIVATE_PROVIDER_HOSTS = ["10.0.0.5:1", entry]
+
+    (message,) = checks.check_private_hosts()
+    assert (message.id, message.msg) == ("councils.E009", f"PRIVATE_PROVIDER_HOSTS holds {entry}.")

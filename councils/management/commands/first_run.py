@@ -37,4 +37,6 @@ def _lines(admin: Admin, council: Council) -> list[str]:
 def _password(admin: Admin) -> str:
     if admin.password:
         return f", password {admin.password} (shown only now)"
-    return ", with the password from ADMIN_PASSWORD" if admin.is_new else ""
+    if admin.is_new:
+        return ", with the password from ADMIN_PASSWORD"
+    return f" (password as before; forgotten: .venv/bin/python manage.py changepassword {admin.username})"

@@ -102,8 +102,9 @@ def _refuse_taken_port(address: str, port: int) -> None:
         try:
             probe.bind((address, port))
         except OSError as error:
-            taken = "It is in use." if error.errno == errno.EADDRINUSE else str(error)
-            raise CommandError(f"Cannot listen on {address}:{port}. {taken} Choose another port: make run PORT={port + 1}.") from error
+            if error.errno == errno.EADDRINUSE:
+                raise CommandError(f"Port {port} is in use. Choose another one: make run PORT={port + 1}") from error
+            raise CommandError(f"Cannot listen on {address}:{port}: {error.strerror}. Check BIND_ADDRESS and PORT.") from error
 
 
 def _answers(port: int) -> bool:

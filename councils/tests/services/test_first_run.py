@@ -192,9 +192,10 @@ def test_the_command_prints_the_way_in_once(monkeypatch: pytest.MonkeyPatch) -> 
     call_command("first_run", stdout=second)
 
     assert "http://127.0.0.1:8000/" in first.getvalue()
-    assert "password" in first.getvalue()
+    assert "shown only now" in first.getvalue()
     assert "First council: Expert, Teacher, Skeptic, Storyteller" in second.getvalue()
-    assert "password" not in second.getvalue()
+    assert "shown only now" not in second.getvalue()
+    assert "changepassword" in second.getvalue()
 
 
 def test_an_api_key_from_the_command_line_is_accepted_later() -> None:
