@@ -30,12 +30,22 @@ def _by_figures(tally: TallyResult) -> Callable[[str, str], bool]:
 
 
 def _run_off(tally: TallyResult) -> Callable[[str, str], bool]:
-    """In the run-off the round counts in which the lower one dropped out: its share, then its points, then its duels with its equals."""
+    """Told apart by the round in which the lower one dropped out, unless they had been equal in every figure before the first lot."""
     rounds = {round_.dropped: round_ for round_ in tally.rounds}
-    return lambda above, below: _standing(tally, rounds[below], above) != _standing(tally, rounds[below], below)
+
+    def figures(candidate: str) -> Sequence[Any]:
+        return tally.rounds[0].shares[candidate], tally.borda[candidate], tally.copeland[candidate], tally.schulze_wins[candidate]
+
+    def told_apart(above: str, below: str) -> bool:
+        if figures(above) == figures(below):
+            return False
+        return _standing(tally, rounds[below], above) != _standing(tally, rounds[below], below)
+
+    return told_apart
 
 
 def _standing(tally: TallyResult, round_: Round, candidate: str) -> Sequence[Any]:
+    """What the run-off looks at in a round before it draws a lot: the share, then the points, then the duels with its equals."""
     share = round_.shares[candidate]
     equals = [other for other, its in round_.shares.items() if its == share and other != candidate]
     duels = sum(tally.pairwise[candidate][other] > tally.pairwise[other][candidate] for other in equals)
