@@ -1,7 +1,8 @@
 """Copying what was answered, and choosing how the pages look."""
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pytest_django.live_server_helper import LiveServer
 
 from councils.models import CouncilConfiguration, User
 from councils.tests import scenes
@@ -11,7 +12,7 @@ from councils.tests.factories import make_run
 CODE = "price = 10 * monthly\nprint('<b>', price)"
 ANSWER = f"Charge **ten months** & say so.\n\n```python\n{CODE}\n```\n\nNo more."
 CLIPBOARD = "navigator.clipboard.readText()"
-GROUND = "getComputedStyle(document.body).backgroundColor"
+GROUNDS = {"light": "rgb(250, 249, 246)", "dark": "rgb(22, 23, 20)"}
 
 
 @pytest.fixture(autouse=True)
@@ -71,15 +72,30 @@ def test_what_arrives_while_one_watches_can_be_copied_too(
     expect(tab.get_by_role("button", name="Copy the code")).to_have_count(1)
 
 
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_long_line_of_code_makes_no_page_wider(
+    context: BrowserContext, browser: Browser, live_server: LiveServer, ada: User, javascript: bool
+) -> None:
+    run = make_run(owner=ada, answer=f"```\n{'long ' * 60}\n```")
+    phone = browser.new_context(
+        viewport={"width": 390, "height": 844}, java_script_enabled=javascript, storage_state=context.storage_state()
+    )
+    page = phone.new_page()
+
+    for path in (f"/runs/{run.public_id}/", f"/conversations/{run.conversation.public_id}/"):
+        page.goto(live_server.url + path)
+        widest = page.locator(".prose pre").last.bounding_box()
+        assert widest is not None
+        assert widest["x"] + widest["width"] <= 390, path
+    phone.close()
+
+
 @pytest.mark.parametrize(("device", "chosen"), [("light", "Dark"), ("dark", "Light")])
-def test_the_chosen_look_outweighs_the_device(tab: Page, ada: User, council: CouncilConfiguration, device: str, chosen: str) -> None:
+def test_the_chosen_look_outweighs_the_device(tab: Page, device: str, chosen: str) -> None:
     tab.emulate_media(color_scheme="dark" if device == "dark" else "light")
     tab.goto("/conversations/")
-    grounds = [tab.evaluate(GROUND)]
+
     for name in (chosen, "System"):
         tab.get_by_role("button", name=name, exact=True).click()
         expect(tab.get_by_role("button", name=name, exact=True)).to_have_attribute("aria-pressed", "true")
-        grounds.append(tab.evaluate(GROUND))
-
-    light, dark = "rgb(250, 249, 246)", "rgb(22, 23, 20)"
-    assert grounds == ([light, dark, light] if device == "light" else [dark, light, dark])
+        expect(tab.locator("body")).to_have_css("background-color", GROUNDS[device if name == "System" else name.lower()])
