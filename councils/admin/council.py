@@ -10,7 +10,7 @@ from django.forms import BaseInlineFormSet, BaseModelForm, ModelForm
 from django.http import HttpRequest
 
 from councils.admin.base import ProductAdmin, RowInline, SectionInline, action, display, register
-from councils.models import ChairmanFallback, CouncilConfiguration, CouncilMember, ModelInfo
+from councils.models import ChairmanFallback, CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate
 from councils.services.curating import clone_council, council_problems, draft_problems, make_default
 
 MODEL_FIELDS = frozenset({"model", "fallback_model", "chairman_model"})
@@ -22,6 +22,11 @@ class ModelChoiceField(forms.ModelChoiceField[ModelInfo]):
     def label_from_instance(self, obj: Any) -> str:
         usable = obj.is_active and obj.provider.is_active
         return str(obj) if usable else f"{obj} (switched off)"
+
+
+def newest_prompts_first(field: str, options: dict[str, Any]) -> None:
+    if field.endswith("_prompt_template"):
+        options["queryset"] = PromptTemplate.objects.order_by("-pk")
 
 
 def use_model_choices(field: str, options: dict[str, Any]) -> None:
@@ -161,6 +166,7 @@ class CouncilAdmin(ProductAdmin[CouncilConfiguration]):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         use_model_choices(db_field.name, kwargs)
+        newest_prompts_first(db_field.name, kwargs)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: CouncilConfiguration, form: Any, change: bool) -> None:

@@ -1,6 +1,6 @@
 """The stored configuration as a document that ``apply_configuration`` takes back. Secrets stay where they are."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +10,7 @@ from councils.models import CouncilConfiguration, CouncilMember, ModelInfo, Prom
 from councils.services.configuration import fields
 from councils.services.configuration.secrets import without_secrets
 
-Pins = set[tuple[str, str]]
+Newest = Mapping[tuple[str, str], PromptTemplate]
 
 
 def dump_configuration() -> dict[str, Any]:
@@ -25,8 +25,8 @@ def dump_configuration() -> dict[str, Any]:
         "format": fields.FORMAT,
         "providers": [_provider(provider) for provider in Provider.objects.order_by("slug")],
         "models": [_model(model) for model in ModelInfo.objects.select_related("provider").order_by("provider__slug", "name")],
-        "prompts": [_prompt(p, pinned) for p in prompts if (p.stage, p.name) in pinned or newest[p.stage, p.name] == p],
-        "councils": [_council(council, pinned) for council in councils],
+        "prompts": [_prompt(p, newest) for p in prompts if (p.stage, p.name) in pinned or newest[p.stage, p.name] == p],
+        "councils": [_council(council, newest) for council in councils],
     }
 
 
@@ -49,8 +49,9 @@ def _model(model: ModelInfo) -> dict[str, Any]:
     return {"provider": model.provider.slug, "name": model.name, **_columns(model, fields.MODEL)}
 
 
-def _prompt(prompt: PromptTemplate, pinned: Pins) -> dict[str, Any]:
-    numbered = {"version": prompt.version} if (prompt.stage, prompt.name) in pinned else {}
+def _prompt(prompt: PromptTemplate, newest: Newest) -> dict[str, Any]:
+    # Whoever edits the text of the newest version in the file means a newer one: it has no number.
+    numbered = {} if newest[prompt.stage, prompt.name] == prompt else {"version": prompt.version}
     return {"stage": prompt.stage, "name": prompt.name, **numbered, "text": prompt.text}
 
 
@@ -58,14 +59,14 @@ def _prompts(council: CouncilConfiguration) -> list[PromptTemplate]:
     return [prompt for name in fields.COUNCIL_PROMPTS if (prompt := getattr(council, name)) is not None]
 
 
-def _council(council: CouncilConfiguration, pinned: Pins) -> dict[str, Any]:
+def _council(council: CouncilConfiguration, newest: Newest) -> dict[str, Any]:
     return {
         "slug": council.slug,
         **_columns(council, fields.COUNCIL),
         "is_default": council.is_default,
         "chairman_model": _reference(council.chairman_model),
         "chairman_fallbacks": [_reference(fallback.model) for fallback in council.chairman_fallbacks.all()],
-        **{name: _prompt_reference(getattr(council, name), pinned) for name in fields.COUNCIL_PROMPTS},
+        **{name: _prompt_reference(getattr(council, name), newest) for name in fields.COUNCIL_PROMPTS},
         "seats": [_seat(member) for member in council.members.all()],
     }
 
@@ -83,9 +84,9 @@ def _reference(model: ModelInfo) -> str:
     return f"{model.provider.slug}/{model.name}"
 
 
-def _prompt_reference(prompt: PromptTemplate | None, pinned: Pins) -> str | dict[str, Any] | None:
+def _prompt_reference(prompt: PromptTemplate | None, newest: Newest) -> str | dict[str, Any] | None:
     if prompt is None:
         return None
-    if (prompt.stage, prompt.name) in pinned:
-        return {"name": prompt.name, "version": prompt.version}
-    return prompt.name
+    if newest[prompt.stage, prompt.name] == prompt:
+        return prompt.name
+    return {"name": prompt.name, "version": prompt.version}

@@ -124,6 +124,32 @@ def test_applying_a_dump_changes_nothing() -> None:
     assert apply_configuration(dump_configuration()).changes == ()
 
 
+def new_text(data: dict[str, Any], text: str) -> None:
+    newest = [prompt for prompt in data["prompts"] if "version" not in prompt]
+    newest[0]["text"] = text
+
+
+def version_of(slug: str) -> int:
+    template = CouncilConfiguration.objects.get(slug=slug).stage1_prompt_template
+    assert template is not None
+    return template.version
+
+
+def test_a_new_text_in_a_dump_moves_the_councils_that_use_the_newest_version_and_leaves_pinned_ones() -> None:
+    both = document()
+    both["councils"].append(both["councils"][0] | {"slug": "pinned", "stage1_prompt_template": {"name": "brief", "version": 1}})
+    apply_configuration(both)
+    apply_configuration({"prompts": [{"stage": "opinions", "name": "brief", "text": "New. {question}"}]})
+    apply_configuration({"councils": [{"slug": "quick", "stage1_prompt_template": "brief"}]})
+    dumped = dump_configuration()
+    new_text(dumped, "Newer. {question}")
+
+    applied = apply_configuration(dumped)
+
+    assert applied.changes == ("added prompt opinions/brief, version 3", "updated council quick: stage1_prompt_template")
+    assert (version_of("quick"), version_of("pinned")) == (3, 1)
+
+
 def test_a_dump_applied_to_an_empty_site_gives_the_same_dump() -> None:
     apply_configuration(document())
     apply_configuration({"prompts": [{"stage": "opinions", "name": "brief", "text": "New. {question}"}]})
