@@ -14,7 +14,7 @@ from councils.engine import panel as vote_panel
 from councils.engine.deliberation import StepState
 from councils.engine.ending import CHAIRMAN
 from councils.engine.steps import SYNTHESIS, opinion_key, review_key, tally_key
-from councils.engine.types import FinishReason, Mark, StepStatus
+from councils.engine.types import FinishReason, Mark, StepStatus, UsageSource
 from councils.live import Draft
 from councils.models import CallStatus, CouncilRun, ModelCall, RunStep
 from councils.runner.work import step_state
@@ -43,17 +43,22 @@ ROUNDS = (1, 2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One step that writes text. ``draft`` is the text so far of an answer that is not finished."""
+    """One step that writes text. ``draft`` is the text so far of an answer that is being written.
+
+    ``unfinished``: the text was broken off and will not go on. ``estimated``: not all of the tokens were counted by a provider.
+    """
 
     key: str
     answer: Answer
     state: State
     text: str = ""
+    unfinished: bool = False
     draft: str = ""
     draft_attempt: int = 0
     model: str = ""
     substituted: bool = False
     completion_tokens: int | None = None
+    estimated: bool = False
     latency_ms: int | None = None
     note: Text = ""
     problem: str = ""
@@ -80,7 +85,10 @@ class StageView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chair:
-    """The chairman's work. ``notes`` are the points that only one member saw, where the chairman listed them."""
+    """The chairman's work. ``notes`` are the points that only one member saw, where the chairman listed them.
+
+    ``unfinished`` is what it had written when it was broken off.
+    """
 
     state: State
     model: str
@@ -88,6 +96,7 @@ class Chair:
     draft_attempt: int
     notes: str
     problem: str
+    unfinished: str
 
 
 class RunPage:
@@ -166,17 +175,29 @@ class RunPage:
             answer=answer,
             state=OPINION_STATES[StepStatus(row.status)],
             text=row.text,
+            unfinished=_is_broken_off(row),
             draft=draft["text"],
             draft_attempt=draft["attempt"],
             model=row.model_name or (self.panel.label_of(calls[-1].model_name) if calls else member.model),
             substituted=row.substituted or (bool(calls) and calls[-1].substituted),
             completion_tokens=_completion_tokens(calls),
+            estimated=any(call.usage_source == UsageSource.ESTIMATED.value for call in calls),
             latency_ms=row.latency_ms,
             note=CUTS.get(row.finish_reason, ""),
             problem=row.error_message or _last_failure(calls, row),
             tries=len(calls),
             standing=self._standings.get(answer.candidate),
         )
+
+    @property
+    def written(self) -> int:
+        """How many opinions are there to read, whole ones only."""
+        return sum(bool(card.text) and not card.unfinished for card in self.cards)
+
+    @property
+    def broken_off(self) -> int:
+        """How many opinions were begun and not finished."""
+        return sum(card.unfinished for card in self.cards)
 
     def _draft(self, key: str, row: RunStep | None) -> Draft:
         open_now = row is not None and row.status in {StepStatus.RUNNING.value, StepStatus.LATE.value}
@@ -224,6 +245,7 @@ class RunPage:
             draft_attempt=draft["attempt"],
             notes=str(payload.get("notes", "")),
             problem=(row.error_message or _last_failure(calls, row)) if row else "",
+            unfinished=row.text if row and _is_broken_off(row) else "",
         )
 
     @property
@@ -303,6 +325,10 @@ class RunPage:
 
 
 _ANSWERED = frozenset({StepStatus.DONE.value, StepStatus.LATE_DONE.value})
+
+
+def _is_broken_off(row: RunStep) -> bool:
+    return bool(row.text) and row.status in {StepStatus.CANCELLED.value, StepStatus.LATE.value}
 
 
 def _completion_tokens(calls: Sequence[ModelCall]) -> int | None:
