@@ -1,13 +1,13 @@
 """How pages write numbers, times and states, and how they show Markdown."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django import template
 from django.contrib.messages.storage.base import Message
 from django.http import HttpRequest
 from django.template import Context
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
@@ -70,6 +70,12 @@ def ago(value: datetime) -> str:
     if timezone.now() - value < timedelta(minutes=1):
         return _("just now")
     return _("%(span)s ago") % {"span": timesince(value, depth=1)}
+
+
+@register.filter
+def moment(value: datetime) -> str:
+    """A point in time with its zone; a script turns it into the reader's own."""
+    return _("%(moment)s UTC") % {"moment": formats.date_format(value.astimezone(UTC), "DATETIME_FORMAT")}
 
 
 @register.filter

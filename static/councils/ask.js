@@ -1,9 +1,12 @@
 /**
- * Question forms: Ctrl or Cmd + Enter sends, a second click does not, and what was typed outlives a reload. The live view may bring
- * a form later, so the document listens in its place.
+ * Question forms: Ctrl or Cmd + Enter sends, a second click does not, and what was typed is kept until it was asked: it outlives a
+ * reload, a closed browser and a session that ended before it was sent. The live view may bring a form later, so the document listens
+ * in its place.
  */
+import { forget, put, take } from "./drawers.js";
+
 const formOf = (event) => (event.target instanceof Element ? event.target.closest("[data-question-form]") : null);
-const drawerOf = (form) => `question:${form.getAttribute("action") ?? location.pathname}`;
+const drawerOf = (form) => `${form.dataset.questionForm}:${form.getAttribute("action") ?? location.pathname}`;
 
 document.addEventListener("keydown", (event) => {
   const form = formOf(event);
@@ -23,7 +26,6 @@ document.addEventListener("submit", (event) => {
   if (!form) return;
   const button = form.querySelector("button");
   if (button.disabled) event.preventDefault();
-  else put(drawerOf(form), "");
   button.disabled = true;
 });
 
@@ -32,23 +34,11 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("[data-question-form]")) form.querySelector("button").disabled = false;
 });
 
+// Only the page of the run that asks it shows that a question has arrived.
+const asked = document.querySelector(".whole-question .as-written") ?? document.querySelector("h1.question");
+if (asked) forget(asked.textContent);
+
 for (const form of document.querySelectorAll("[data-question-form]")) {
   const box = form.querySelector("textarea");
   if (!box.value) box.value = take(drawerOf(form));
-}
-
-function take(drawer) {
-  try {
-    return sessionStorage.getItem(drawer) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-function put(drawer, text) {
-  try {
-    sessionStorage.setItem(drawer, text);
-  } catch {
-    // Storage is full or forbidden: the draft lives as long as the page.
-  }
 }

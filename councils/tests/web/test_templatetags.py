@@ -1,4 +1,5 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from datetime import timezone as fixed_zone
 from decimal import Decimal
 
 import pytest
@@ -56,6 +57,12 @@ def test_how_long_ago_is_told_in_the_largest_unit() -> None:
 
     assert tags.ago(now) == "just now"
     assert tags.ago(now - timedelta(hours=3, minutes=20)).replace("\xa0", " ") == "3 hours ago"
+
+
+def test_a_moment_says_its_zone() -> None:
+    in_paris = datetime(2026, 3, 1, 16, 5, tzinfo=fixed_zone(timedelta(hours=1)))
+
+    assert tags.moment(in_paris) == tags.moment(in_paris.astimezone(UTC)) == "March 1, 2026, 3:05 p.m. UTC"
 
 
 def test_counts_and_shares_read_easily() -> None:
