@@ -1,5 +1,6 @@
 """Councils with their seats and chairman fallbacks. Saving one says what would keep it from deliberating."""
 
+from itertools import count
 from typing import Any
 
 from django import forms
@@ -13,6 +14,7 @@ from councils.admin.base import ProductAdmin, RowInline, SectionInline, action, 
 from councils.models import ChairmanFallback, CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate
 from councils.services.curating import clone_council, council_problems, draft_problems, make_default
 
+NEW_SEATS = 3
 MODEL_FIELDS = frozenset({"model", "fallback_model", "chairman_model"})
 
 
@@ -52,34 +54,76 @@ class SharedChoicesFormSet(BaseInlineFormSet[Any, Any, Any]):
 class SeatFormSet(SharedChoicesFormSet):
     """Seats together with their council: the engine says whether they can deliberate."""
 
+    def add_fields(self, form: BaseModelForm[Any], index: int | None) -> None:
+        super().add_fields(form, index)
+        form.fields["agent_id"].required = form.fields["position"].required = False
+        form.fields["agent_id"].help_text = "Programs name the seat by it. Empty: the next free one, for instance agent_1."
+        if form.instance.pk is None:
+            form.initial["position"] = None
+
     def clean(self) -> None:
+        self._number()
         super().clean()
+        if any(self.errors):
+            return
+        self._line_up()
         council: CouncilConfiguration = self.instance
-        if any(self.errors) or not council.is_active or not council.chairman_model_id:
+        if not council.is_active or not council.chairman_model_id:
             return
         fallbacks = [fallback.model for fallback in council.chairman_fallbacks.select_related("model__provider")] if council.pk else []
         problems = draft_problems(council, self._seats(), fallbacks)
         if problems:
             raise ValidationError([*problems, "Mend this, or save the council switched off."])
 
+    def save(self, commit: bool = True) -> Any:
+        saved = super().save(commit)
+        if commit:
+            # Seats that nobody edited may have moved all the same.
+            CouncilMember.objects.bulk_update(self._seats(), ["position"])
+        return saved
+
+    def _kept(self) -> list[Any]:
+        return [form for form in self.forms if (form.instance.pk or form.has_changed()) and not self._should_delete_form(form)]
+
     def _seats(self) -> list[CouncilMember]:
-        kept = [form for form in self.forms if form not in self.deleted_forms]
-        return [form.instance for form in kept if form.instance.pk or form.has_changed()]
+        return [form.instance for form in self._kept()]
+
+    def _number(self) -> None:
+        """Give an agent id to each seat without one."""
+        without = [form for form in self._kept() if form.cleaned_data.get("agent_id") == ""]
+        taken = {form.cleaned_data.get("agent_id") for form in self.forms}
+        free = (name for number in count(1) if (name := f"agent_{number}") not in taken)
+        for form, agent_id in zip(without, free, strict=False):
+            form.cleaned_data["agent_id"] = form.instance.agent_id = agent_id
+
+    def _line_up(self) -> None:
+        """Number the places: first the seats that have one, in the order of their numbers, then the new ones, in the order of the form."""
+        forms = sorted(self._kept(), key=lambda form: _place(form.cleaned_data.get("position")))
+        for place, form in enumerate(forms):
+            form.instance.position = place
+
+
+def _place(position: int | None) -> tuple[bool, int]:
+    return position is None, position or 0
 
 
 class SeatInline(SectionInline[CouncilMember, CouncilConfiguration]):
     model = CouncilMember
     formset = SeatFormSet
+    # Seats are drawn to their place by hand; the number itself tells people nothing.
+    ordering_field = "position"
+    hide_ordering_field = True
     fieldsets = (
         (
             None,
             {
                 "fields": (
-                    ("name", "agent_id", "position"),
+                    ("name", "agent_id"),
                     ("model", "fallback_model"),
                     "persona",
                     ("temperature", "max_tokens", "weight"),
                     ("answers", "reviews"),
+                    "position",
                 )
             },
         ),
@@ -94,7 +138,13 @@ class SeatInline(SectionInline[CouncilMember, CouncilConfiguration]):
         if db_field.name == "persona" and field is not None:
             # Several seats should fit on a screen.
             field.widget.attrs["rows"] = 3
+        if db_field.name == "position" and field is not None:
+            field.widget = forms.HiddenInput()
         return field
+
+    def get_extra(self, request: HttpRequest, obj: CouncilConfiguration | None = None, **kwargs: Any) -> int:
+        """A new council starts with as many seats as a council needs."""
+        return 0 if obj else NEW_SEATS
 
 
 class FallbackInline(RowInline[ChairmanFallback, CouncilConfiguration]):

@@ -46,9 +46,9 @@ def _seat_problems(spec: CouncilSpec) -> Iterator[str]:
 def _number_problems(spec: CouncilSpec) -> Iterator[str]:
     answering = len(spec.answering())
     if answering < max(spec.min_models, 1):
-        yield f"The council needs at least {max(spec.min_models, 1)} answering members and has {answering}."
+        yield f"The council needs at least {max(spec.min_models, 1)} answering seats and has {answering}."
     if not 1 <= spec.quorum <= max(answering, 1):
-        yield f"The quorum is {spec.quorum}, but it must be from 1 to the number of answering members, {answering}."
+        yield f"The quorum is {spec.quorum}, but it must be from 1 to the number of answering seats, {answering}."
     if not any(spec.chairman):
         yield "The council has no chairman."
     if spec.top_k < 1:
@@ -65,7 +65,7 @@ def _review_problems(spec: CouncilSpec) -> Iterator[str]:
         yield f"A review needs at least {MIN_BALLOTS} reviewers, and the council has {len(spec.reviewing())}."
     short = [seat.name for seat in spec.reviewing() if answering - seat.answers < MIN_SEEN]
     if short:
-        remedy = "add members or switch the review off"
+        remedy = "add seats or switch the review off"
         yield f"A reviewer must see at least {MIN_SEEN} answers by others, which is not so for {', '.join(short)}: {remedy}."
 
 

@@ -307,7 +307,7 @@ class TestWhatItRefuses:
     def test_a_council_that_cannot_deliberate(self, admin: User, council_of: CouncilOf) -> None:
         council_of("tokens=1")
 
-        assert "at least 3 answering members" in self.refusal("Why?")
+        assert "at least 3 answering seats" in self.refusal("Why?")
 
 
 class TestTheLocalModel:

@@ -96,6 +96,8 @@ def _apply_fallbacks(council: CouncilConfiguration, entry: Entry, what: str, log
 def _apply_seats(council: CouncilConfiguration, entry: Entry, what: str, log: Log) -> None:
     """The list is the whole council: seats that it does not name are removed, its order is theirs."""
     there = {member.agent_id: member for member in council.members.all()}
+    # Places count by their order only: one that is right already is not numbered anew.
+    in_order = list(there) == [seat.get("agent_id") for seat in entry.items("seats") if isinstance(seat, dict)]
     named: set[str] = set()
     for position, seat in enumerate(entry.entries("seats")):
         agent_id = seat.text("agent_id")
@@ -106,15 +108,15 @@ def _apply_seats(council: CouncilConfiguration, entry: Entry, what: str, log: Lo
             continue
         named.add(agent_id)
         member = there.get(agent_id) or CouncilMember(council=council, agent_id=agent_id, name=agent_id)
-        _apply_seat(member, seat, position, f"seat {agent_id} of {what}", log)
+        _apply_seat(member, seat, None if in_order else position, f"seat {agent_id} of {what}", log)
     for agent_id in sorted(there.keys() - named):
         there[agent_id].delete()
         log.append(f"removed seat {agent_id} of {what}")
 
 
-def _apply_seat(member: CouncilMember, entry: Entry, position: int, what: str, log: Log) -> None:
+def _apply_seat(member: CouncilMember, entry: Entry, position: int | None, what: str, log: Log) -> None:
     entry.check_names({"agent_id", "model", "fallback_model", *fields.SEAT})
-    values = entry.values(CouncilMember, fields.SEAT) | {"position": position}
+    values = entry.values(CouncilMember, fields.SEAT) | ({} if position is None else {"position": position})
     if entry.has("model") or member.pk is None:
         model = model_at(entry, "model")
         if model is None:

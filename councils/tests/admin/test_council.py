@@ -9,6 +9,7 @@ from councils.engine.types import RunStatus
 from councils.models import CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate, Provider, User
 from councils.runner.host import EngineHost
 from councils.services.asking import ask_council
+from councils.services.configuration import apply_configuration, dump_configuration
 from councils.tests.admin.forms import council_form, model_form, provider_form
 from councils.tests.durability.support import ended
 from councils.tests.factories import make_council, make_model
@@ -47,7 +48,7 @@ def test_staff_set_up_a_council_and_use_it_at_once(admin: Client, root: User, fa
 def test_too_few_seats_are_refused_with_the_engines_sentence(admin: Client) -> None:
     answer = admin.post(ADD, council_form(make_model(), seats=2))
 
-    assert "The council needs at least 3 answering members and has 2." in answer.content.decode()
+    assert "The council needs at least 3 answering seats and has 2." in answer.content.decode()
     assert not CouncilConfiguration.objects.exists()
 
 
@@ -64,6 +65,74 @@ def test_two_seats_of_one_name_are_refused(admin: Client) -> None:
 
     assert answer.status_code == 200
     assert not CouncilConfiguration.objects.exists()
+
+
+def seats_of(slug: str = "quick") -> list[tuple[str, int]]:
+    return list(CouncilMember.objects.filter(council__slug=slug).values_list("agent_id", "position"))
+
+
+def test_a_new_council_starts_with_rows_for_three_seats(admin: Client) -> None:
+    seats = admin.get(ADD).context["inline_admin_formsets"][0].formset
+
+    assert len(seats.forms) == 3
+    assert len(admin.get(address_of(make_council(seats=4))).context["inline_admin_formsets"][0].formset.forms) == 4
+
+
+def test_empty_agent_ids_take_the_next_free_numbers(admin: Client) -> None:
+    empty = {"0-agent_id": "", "1-agent_id": "agent_1", "2-agent_id": "", "3-agent_id": "judge"}
+
+    admin.post(ADD, council_form(make_model(), seats=4, members=empty))
+
+    assert [agent_id for agent_id, _ in seats_of()] == ["agent_2", "agent_1", "agent_3", "judge"]
+
+
+def test_places_follow_the_rows_when_nobody_numbers_them(admin: Client) -> None:
+    admin.post(ADD, council_form(make_model(), members={f"{row}-position": "" for row in range(3)}))
+
+    assert seats_of() == [("agent_1", 0), ("agent_2", 1), ("agent_3", 2)]
+
+
+def test_seats_that_were_drawn_elsewhere_stay_there_and_a_new_one_comes_last(admin: Client) -> None:
+    model = make_model()
+    admin.post(ADD, council_form(model))
+    council = CouncilConfiguration.objects.get()
+    drawn = {"0-position": 2, "1-position": 0, "2-position": 1, "3-position": "", "3-agent_id": ""}
+
+    admin.post(address_of(council), council_form(model, seats=4, stored=council, members=drawn))
+
+    assert seats_of() == [("agent_2", 0), ("agent_3", 1), ("agent_1", 2), ("agent_4", 3)]
+
+
+def test_places_have_no_gap_when_a_seat_is_removed(admin: Client) -> None:
+    model = make_model()
+    admin.post(ADD, council_form(model, seats=4))
+    council = CouncilConfiguration.objects.get()
+
+    admin.post(address_of(council), council_form(model, seats=4, stored=council, members={"0-DELETE": True}))
+
+    assert seats_of() == [("agent_2", 0), ("agent_3", 1), ("agent_4", 2)]
+
+
+def test_rows_that_nobody_filled_in_are_no_seats(admin: Client) -> None:
+    form = council_form(make_model(), seats=4, members={"3-name": "", "3-agent_id": "", "3-model": "", "3-position": ""})
+
+    admin.post(ADD, form)
+
+    assert len(seats_of()) == 3
+
+
+def test_a_seat_without_a_model_is_still_refused(admin: Client) -> None:
+    answer = admin.post(ADD, council_form(make_model(), members={"1-agent_id": "", "1-model": ""}))
+
+    assert "This field is required." in answer.content.decode()
+    assert not CouncilConfiguration.objects.exists()
+
+
+def test_a_council_made_in_the_admin_is_dumped_and_applied_without_a_change(admin: Client) -> None:
+    empty: dict[str, object] = {f"{row}-{name}": "" for row in range(3) for name in ("agent_id", "position")}
+    admin.post(ADD, council_form(make_model(), members=empty))
+
+    assert apply_configuration(dump_configuration()).changes == ()
 
 
 def test_an_unfinished_council_can_be_kept_switched_off(admin: Client) -> None:

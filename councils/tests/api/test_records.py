@@ -233,7 +233,7 @@ class TestLists:
         assert [seat["agent_id"] for seat in wise["seats"]] == list(AGENTS)
         assert wise["seats"][0]["model"] == "here/small:1b"
         assert (thin["slug"], thin["can_be_asked"]) == ("thin", False)
-        assert "needs at least 3 answering members and has 1" in thin["problem"]
+        assert "needs at least 3 answering seats and has 1" in thin["problem"]
 
     def test_a_seat_without_a_working_model_counts_as_none(self, api: Client, council: CouncilConfiguration) -> None:
         council.members.update(model=make_model("off"))

@@ -105,7 +105,7 @@ def test_a_council_with_too_few_working_seats_is_refused_with_the_reason(api: Cl
     answer = ask(api, question="Why?", council="thin")
 
     assert (answer.status_code, answer.json()["code"]) == (409, "council_unavailable")
-    assert "at least 3 answering members" in answer.json()["message"]
+    assert "at least 3 answering seats" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(

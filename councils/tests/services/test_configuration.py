@@ -106,6 +106,14 @@ def test_seats_that_the_list_does_not_name_are_removed_and_its_order_counts() ->
     assert "removed seat agent_2 of council quick" in applied.changes
 
 
+def test_places_that_are_numbered_otherwise_but_in_the_same_order_are_left_alone() -> None:
+    apply_configuration(document())
+    dumped = dump_configuration()
+    CouncilMember.objects.update(position=7)
+
+    assert apply_configuration(dumped).changes == ()
+
+
 def test_the_first_council_becomes_the_default_and_another_can_take_its_place() -> None:
     apply_configuration(document())
     second = document()
@@ -264,7 +272,7 @@ FAULTS: list[tuple[Callable[[dict[str, Any]], None], str, str]] = [
     (add_key, "providers[0].api_key: ", "Secrets do not belong"),
     (add_key_to_options, "models[0].options.headers.Authorization: ", "Secrets do not belong"),
     (name_other_variable, "providers[0].api_key_env: ", "_API_KEY"),
-    (ask_too_few, "councils[0]: ", "at least 4 answering members"),
+    (ask_too_few, "councils[0]: ", "at least 4 answering seats"),
     (drop_question, "prompts[0].text: ", "{question}"),
     (repeat_seat, "councils[0].seats[1].agent_id: ", "another seat agent_1"),
     (repeat_council, "councils[1]: ", "councils[0] describes the same slug"),

@@ -28,7 +28,7 @@ def test_a_seat_whose_model_is_switched_off_is_missed_unless_it_has_a_fallback()
     seat = council.members.get(agent_id="agent_3")
     seat.model.is_active = False
     seat.model.save()
-    assert council_problems(loaded(council))[0] == "The council needs at least 3 answering members and has 2."
+    assert council_problems(loaded(council))[0] == "The council needs at least 3 answering seats and has 2."
 
     seat.fallback_model = make_model()
     seat.save()

@@ -62,7 +62,7 @@ class TestTheProblemOfACouncil:
     def test_every_reason_is_a_sentence(self) -> None:
         problem = problem_of(loaded(make_council(seats=2, quorum=9)))
 
-        assert "needs at least 3 answering members and has 2." in problem
+        assert "needs at least 3 answering seats and has 2." in problem
         assert "The quorum is 9" in problem
 
     def test_a_chairman_whose_provider_is_switched_off_is_none(self) -> None:
