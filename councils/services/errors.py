@@ -6,6 +6,8 @@ Rejected                      status
 ├── InvalidText                 400    characters that no database takes
 ├── CouncilUnavailable          409    switched off, or too few working seats
 ├── ConversationBusy            409    the last question is still being answered
+├── NotRepeatable               409    the question is answered, or still being answered
+├── ConversationGone            409    deleted meanwhile
 └── IdempotencyConflict         409    the same key with another request
 """
 
@@ -57,6 +59,20 @@ class ConversationBusy(Rejected):
     """The last question of this conversation is still being answered. Wait for it or cancel it."""
 
     code = "conversation_busy"
+    status = 409
+
+
+class NotRepeatable(Rejected):
+    """Only a question that failed, was cancelled or was answered in part can be asked again."""
+
+    code = "not_repeatable"
+    status = 409
+
+
+class ConversationGone(Rejected):
+    """This conversation was deleted meanwhile. Restore it, or ask in a new one."""
+
+    code = "conversation_gone"
     status = 409
 
 

@@ -1,7 +1,8 @@
-"""The page of a run, its parts for the live view, and its cancel button."""
+"""The page of a run, its parts for the live view, and its buttons: cancel, ask again."""
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,8 +14,10 @@ from django.views.decorators.http import require_POST, require_safe
 from councils.live import read_drafts
 from councils.models import CouncilRun
 from councils.services.asking import cancel_run
+from councils.services.errors import Rejected
+from councils.services.repeating import ask_again, can_be_repeated
 from councils.web.asking import QuestionForm
-from councils.web.limits import signed_in
+from councils.web.limits import QUESTION, signed_in
 from councils.web.run_page import RunPage
 
 PARTS = {
@@ -38,7 +41,8 @@ def _context(request: HttpRequest, page: RunPage) -> dict[str, Any]:
     counts = turns.aggregate(number=Count("pk", filter=Q(pk__lte=page.run.pk)), total=Count("pk"))
     is_last = counts["number"] == counts["total"]
     form = QuestionForm(signed_in(request), conversation=page.run.conversation) if is_last and not page.is_live else None
-    return {"page": page, "number": counts["number"], "total": counts["total"], "is_last": is_last, "form": form}
+    place = {"number": counts["number"], "total": counts["total"], "is_last": is_last}
+    return {"page": page, **place, "form": form, "can_repeat": is_last and can_be_repeated(page.run)}
 
 
 @login_required
@@ -76,3 +80,22 @@ def run_cancel(request: HttpRequest, public_id: str) -> HttpResponse:
     user = signed_in(request)
     cancel_run(run=get_object_or_404(CouncilRun.objects.visible_to(user), public_id=public_id), by=user)
     return redirect("run", public_id=public_id)
+
+
+@login_required
+@require_POST
+def run_again(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Put the question of a run that did not succeed once more, and show the new run. A refusal is told on the old one's page."""
+    user = signed_in(request)
+    earlier = get_object_or_404(
+        CouncilRun.objects.visible_to(user).select_related("conversation", "message", "council"), public_id=public_id
+    )
+    if QUESTION.is_over(request, str(user.pk)):
+        messages.error(request, str(QUESTION.message))
+        return redirect("run", public_id=public_id)
+    try:
+        newer, _created = ask_again(by=user, run=earlier)
+    except Rejected as error:
+        messages.error(request, error.message)
+        return redirect("run", public_id=public_id)
+    return redirect("run", public_id=newer.public_id)

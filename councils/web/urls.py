@@ -21,4 +21,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<str:public_id>/", runs.run, name="run"),
     path("runs/<str:public_id>/parts/<str:parts>/", runs.run_parts, name="run_parts"),
     path("runs/<str:public_id>/cancel/", runs.run_cancel, name="run_cancel"),
+    path("runs/<str:public_id>/again/", runs.run_again, name="run_again"),
 ]

@@ -26,6 +26,7 @@ ROUTES = {
     "run": ("/runs/{run}/", True, {"GET", "HEAD"}),
     "run_parts": ("/runs/{run}/parts/head/", True, {"GET", "HEAD"}),
     "run_cancel": ("/runs/{run}/cancel/", True, {"POST"}),
+    "run_again": ("/runs/{run}/again/", True, {"POST"}),
 }
 OWNED = [name for name, (path, _, _) in ROUTES.items() if "{" in path]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
