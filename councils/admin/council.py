@@ -83,7 +83,7 @@ class SeatFormSet(SharedChoicesFormSet):
         return saved
 
     def _kept(self) -> list[Any]:
-        return [form for form in self.forms if (form.instance.pk or form.has_changed()) and not self._should_delete_form(form)]
+        return [form for form in self.forms if (form.instance.pk or form.has_changed()) and not form.cleaned_data.get("DELETE")]
 
     def _seats(self) -> list[CouncilMember]:
         return [form.instance for form in self._kept()]
