@@ -12,9 +12,10 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from councils.admin.base import PasswordWidget, ProductAdmin, action, display, register
-from councils.admin.show import link_to, link_to_list, price
+from councils.admin.show import duration, link_to, link_to_list, price
 from councils.models import ModelInfo, Provider
 from councils.services.configuration import secret_names
+from councils.services.connecting import Connection, check_connections, private_address_problem
 from councils.services.pricing import list_price
 
 # Who may change these decides where this server connects to, and which of the operator's keys it sends there.
@@ -51,7 +52,21 @@ class ProviderForm(OptionsForm):
             self.add_error("forget_key", "Either enter a new key or forget the stored one.")
         if self._would_send_key_elsewhere(cleaned):
             self.add_error("api_key", "The address has changed. Enter the key again, so that it is not sent to another host by mistake.")
+        if problem := self._private_address_problem(cleaned):
+            self.add_error("base_url", problem)
         return cleaned
+
+    def _private_address_problem(self, cleaned: dict[str, Any]) -> str:
+        """Without this people would learn it from a failed run."""
+        # The switch is not part of the form of those who may not set it.
+        is_mine_to_set = "allow_private_address" in self.fields
+        allowed = bool(cleaned.get("allow_private_address") if is_mine_to_set else self.instance.allow_private_address)
+        address = cleaned.get("base_url", "")
+        problem = private_address_problem(address, allowed=allowed) if address else ""
+        if not problem or private_address_problem(address, allowed=True):
+            return problem
+        who = "Switch on" if is_mine_to_set else "A superuser can switch on"
+        return f"{problem} {who} “Allow private address” if this host is meant to be contacted."
 
     def _would_send_key_elsewhere(self, cleaned: dict[str, Any]) -> bool:
         stored = Provider.objects.filter(pk=self.instance.pk).exclude(api_key_sealed="").first()
@@ -73,6 +88,13 @@ def _origin(address: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port
 
 
+def _in_words(connection: Connection) -> str:
+    name, models = connection.provider.name, connection.models
+    if connection.problem:
+        return f"{name}: {connection.problem}"
+    return f"{name} answered in {duration(connection.latency_ms)} and serves {models} model{'' if models == 1 else 's'}."
+
+
 @register(Provider)
 class ProviderAdmin(ProductAdmin[Provider]):
     form = ProviderForm
@@ -81,7 +103,7 @@ class ProviderAdmin(ProductAdmin[Provider]):
     search_fields = ("name", "slug", "base_url")
     prepopulated_fields = {"slug": ("name",)}
     readonly_fields = ("key",)
-    actions = ("activate", "deactivate")
+    actions = ("test_connection", "activate", "deactivate")
     fieldsets = (
         (None, {"fields": (("name", "slug"), ("kind", "is_active"), "base_url", "allow_private_address")}),
         ("Key", {"fields": ("key", "api_key", "forget_key", "api_key_env")}),
@@ -115,6 +137,12 @@ class ProviderAdmin(ProductAdmin[Provider]):
     def models(self, provider: Provider) -> SafeString:
         count = getattr(provider, "model_count", 0)
         return link_to_list(ModelInfo, f"{count} model{'' if count == 1 else 's'}", provider__id__exact=provider.pk)
+
+    @action(description="Test connection", permissions=["change"])
+    def test_connection(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
+        """Ask each for its models now, with the key and the rules that a run would use."""
+        for connection in check_connections(queryset):
+            self.message_user(request, _in_words(connection), messages.ERROR if connection.problem else messages.SUCCESS)
 
     @action(description="Switch on", permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:

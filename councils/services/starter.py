@@ -1,19 +1,16 @@
 """The first council of a site, made of what the environment offers: cloud keys, an Ollama server, or the small local model."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from councils.engine.errors import AuthenticationFailed, ProviderError
-from councils.providers import client
 from councils.providers.egress import DENY_PRIVATE, EgressPolicy
 from councils.providers.endpoint import Endpoint, EndpointKind
-from councils.providers.factory import list_models
+from councils.services.connecting import ask_for_models
 from councils.services.starter_documents import Document, Offer, Source, document_of, local_document
 
 MODELS_PER_SOURCE = 4
-LISTING_TIMEOUT_S = 10.0
 NOT_FOR_CHAT = ("embed", "minilm", "rerank", "bge-")
 
 ListModels = Callable[[Endpoint, EgressPolicy], Sequence[str]]
@@ -67,7 +64,7 @@ def starter_for(environment: Mapping[str, str], *, local_port: int, ask: ListMod
 
     ``ask`` replaces the question to the provider in tests.
     """
-    search = _Search(environment, ask or _ask)
+    search = _Search(environment, ask or ask_for_models)
     offers = [offer for source in _sources(environment) if (offer := search.offer(source)) is not None]
     document = document_of(offers) if offers else local_document(local_port)
     return Starter(document=document, notes=tuple(search.notes))
@@ -109,19 +106,6 @@ def _policy(source: Source) -> EgressPolicy:
         return DENY_PRIVATE
     parts = urlsplit(source.base_url)
     return EgressPolicy(frozenset({f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"}))
-
-
-def _ask(endpoint: Endpoint, policy: EgressPolicy) -> Sequence[str]:
-    async def listing() -> Sequence[str]:
-        try:
-            async with asyncio.timeout(LISTING_TIMEOUT_S):
-                return await list_models(endpoint, policy=policy)
-        except TimeoutError as error:
-            raise ProviderError(f"No answer within {LISTING_TIMEOUT_S:g} s.") from error
-        finally:
-            await client.aclose()
-
-    return asyncio.run(listing())
 
 
 def _choose(source: Source, served: Sequence[str]) -> tuple[str, ...]:

@@ -1,13 +1,19 @@
 """Providers in the admin: keys go in and never come out, and only superusers decide where this server may connect."""
 
+import asyncio
+import re
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from pytest_django.fixtures import Settings
 
+from benchmarks.fake.server import Running
 from councils.models import ModelInfo, Provider
+from councils.services import connecting
 from councils.tests.admin.conftest import sign_in, staff_with
 from councils.tests.admin.forms import model_form, provider_form, provider_form_of
 
@@ -22,7 +28,8 @@ def address_of(provider: Provider) -> str:
 
 
 def stored(**fields: object) -> Provider:
-    provider = Provider(name="Acme", slug="acme", kind="openai", base_url="https://api.acme.example/v1", **fields)
+    plain: dict[str, Any] = {"name": "Acme", "slug": "acme", "kind": "openai", "base_url": "https://api.acme.example/v1"}
+    provider = Provider(**(plain | fields))
     provider.set_api_key("sk-planted-key")
     provider.save()
     return provider
@@ -117,6 +124,82 @@ def test_a_superuser_can_allow_a_private_address(admin: Client) -> None:
     admin.post(ADD, provider_form(base_url="http://10.0.0.5:8000", allow_private_address=True))
 
     assert Provider.objects.get().allow_private_address
+
+
+@pytest.mark.parametrize("address", ["http://10.0.0.5:8000", "http://127.0.0.1:11434", "http://localhost:11434/v1", "http://[::1]:80"])
+def test_a_private_address_without_the_switch_is_refused_and_the_switch_is_named(admin: Client, address: str) -> None:
+    answer = admin.post(ADD, provider_form(base_url=address))
+
+    assert "Switch on “Allow private address”" in answer.content.decode()
+    assert not Provider.objects.exists()
+
+
+def test_people_who_cannot_set_the_switch_are_told_who_can() -> None:
+    answer = sign_in(staff_with("add_provider", "view_provider")).post(ADD, provider_form(base_url="http://10.0.0.5:8000"))
+
+    assert "A superuser can switch on “Allow private address”" in answer.content.decode()
+    assert not Provider.objects.exists()
+
+
+def test_hosts_that_the_operator_named_need_no_switch(settings: Settings) -> None:
+    settings.PRIVATE_PROVIDER_HOSTS = ["10.0.0.5:8000"]
+
+    sign_in(staff_with("add_provider", "view_provider")).post(ADD, provider_form(base_url="http://10.0.0.5:8000"))
+
+    assert Provider.objects.exists()
+
+
+def test_an_address_that_no_switch_would_open_does_not_name_it(admin: Client) -> None:
+    page = admin.post(ADD, provider_form(base_url="http://10.0.0.5\\@evil.example")).content.decode()
+
+    assert "if this host is meant to be contacted" not in page
+    assert not Provider.objects.exists()
+
+
+def try_out(admin: Client, *providers: Provider) -> str:
+    form = {"action": "test_connection", "_selected_action": [provider.pk for provider in providers]}
+    return admin.post(reverse("admin:councils_provider_changelist"), form, follow=True).content.decode()
+
+
+def test_a_connection_that_works_says_how_fast_and_how_many_models(admin: Client, fake_provider: Running) -> None:
+    provider = stored(base_url=f"{fake_provider.url}/v1", allow_private_address=True)
+
+    assert re.search(r"Acme answered in [\d.]+\s(ms|s) and serves \d+ models?\.", try_out(admin, provider))
+
+
+def test_a_connection_that_fails_says_why_and_the_others_are_tested_all_the_same(admin: Client, fake_provider: Running) -> None:
+    good = stored(base_url=f"{fake_provider.url}/v1", allow_private_address=True)
+    closed = stored(name="Closed", slug="closed", base_url=fake_provider.url)
+
+    page = try_out(admin, good, closed)
+
+    assert "Acme answered" in page
+    assert "Closed: " in page
+    assert "is inside the network" in page
+    assert "planted" not in page
+
+
+def test_a_provider_that_is_silent_is_given_up(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(*_: object, **__: object) -> tuple[str, ...]:
+        await asyncio.Event().wait()
+        return ()
+
+    monkeypatch.setattr(connecting, "list_models", silent)
+    monkeypatch.setattr(connecting, "LISTING_TIMEOUT_S", 0.01)
+
+    assert "No answer within 0.01 s." in try_out(admin, stored())
+
+
+def test_a_key_that_cannot_be_read_is_a_sentence(admin: Client) -> None:
+    provider = stored()
+    Provider.objects.update(api_key_sealed="gibberish")
+
+    assert "cannot be read with the keys" in try_out(admin, provider)
+
+
+def test_only_people_who_may_change_providers_test_them() -> None:
+    assert "Acme answered" not in (page := try_out(sign_in(staff_with("view_provider")), stored()))
+    assert "Acme: " not in page
 
 
 def test_the_list_says_which_keys_are_missing(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
