@@ -46,6 +46,15 @@ def test_a_double_click_asks_once(tab: Page, council: CouncilConfiguration) -> N
     assert CouncilRun.objects.count() == 1
 
 
+def test_a_double_click_on_ask_again_asks_once(tab: Page, ada: User, council: CouncilConfiguration) -> None:
+    failed = scenes.failed(ada, council)
+    tab.goto(f"/runs/{failed.public_id}/")
+    tab.get_by_role("button", name="Ask again").dblclick()
+
+    tab.wait_for_url(lambda url: "/runs/" in url and failed.public_id not in url)
+    assert failed.conversation.runs.count() == 2
+
+
 def test_what_was_typed_outlives_a_reload(tab: Page, council: CouncilConfiguration) -> None:
     tab.goto("/")
     tab.locator(QUESTION).fill("Not sent yet")

@@ -120,5 +120,23 @@ def test_an_action_leads_nowhere_else(page: Client, thread: Conversation, addres
     assert page.post(f"/conversations/{thread.public_id}/archive/", {"next": address})["Location"] == "/conversations/"
 
 
+def test_a_conversation_is_renamed_on_its_own_page_and_stays_there(page: Client, thread: Conversation) -> None:
+    here = f"/conversations/{thread.public_id}/"
+    assert f'action="{here}rename/"' in page.get(here).text
+
+    response = page.post(f"{here}rename/", {"title": "Tide tables", "next": here}, follow=True)
+
+    assert response.redirect_chain == [(here, 302)]
+    assert "Tide tables</h1>" in response.text
+
+
+def test_deleted_on_its_own_page_it_leads_to_the_list(page: Client, thread: Conversation) -> None:
+    text = page.get(f"/conversations/{thread.public_id}/").text
+    keep = text[text.index('<form class="keep"') :]
+
+    assert f'formaction="/conversations/{thread.public_id}/delete/"' in keep
+    assert 'name="next"' not in keep[: keep.index("</form>")]
+
+
 def test_the_first_page_lists_conversations_without_tools(page: Client, thread: Conversation) -> None:
     assert f"/conversations/{thread.public_id}/delete/" not in page.get("/").text
