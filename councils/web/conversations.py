@@ -124,4 +124,5 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     lines = [ConversationLine(conversation) for conversation in page.object_list]
     context = {"page": page, "lines": lines, "shelf": shelf, "shelves": list(Shelf), "text": text, "nothing": EMPTY[shelf]}
+    context["is_live"] = any(line.is_live for line in lines)
     return render(request, "councils/conversation_list.html", context)

@@ -123,6 +123,12 @@ class RunPage:
         return self.run.is_live
 
     @property
+    def is_settling(self) -> bool:
+        """The run has ended and some of its calls are not booked yet: texts and totals may still change."""
+        sending = CallStatus.SENDING.value
+        return not self.is_live and any(call.status == sending for row in self._rows.values() for call in row.calls.all())
+
+    @property
     def seq(self) -> int:
         """The newest event that these rows contain."""
         return self.run.next_seq - 1

@@ -11,8 +11,8 @@ const FINAL_ERRORS = new Set(["not_found", "unauthorised"]);
  * Follows one run over a socket. The socket may lose, repeat and reorder: events count by their `seq`, text by attempt and offset,
  * and whatever does not fit makes it ask for a snapshot again.
  *
- * Calls `handlers.event(event)`, `handlers.snapshot(snapshot, hasNews)`, `handlers.draft(key, draft)`, `handlers.connected(isConnected)` and
- * `handlers.refused(code)`.
+ * Calls `handlers.event(event)`, `handlers.snapshot(snapshot, hasNews)`, `handlers.draft(key, draft)`, `handlers.changed()`,
+ * `handlers.connected(isConnected)` and `handlers.refused(code)`.
  */
 export class LiveRun {
   constructor({ url, run, seq, handlers, connect = (address) => new WebSocket(address) }) {
@@ -77,6 +77,7 @@ export class LiveRun {
     if (message.type === "snapshot") this.takeSnapshot(message);
     else if (message.type === "event") this.takeEvent(message.event);
     else if (message.type === "delta") this.takeDelta(message.items);
+    else if (message.type === "changed") this.handlers.changed();
     else if (message.type === "error" && FINAL_ERRORS.has(message.code)) {
       this.close();
       this.handlers.refused(message.code);

@@ -63,12 +63,22 @@ function swap(old, fresh) {
   const path = focused && selectorOf(focused);
   const scrolled = [...old.querySelectorAll("[data-draft], .card-text, .scroll-x")].map((element) => [element.className, element.scrollTop, element.scrollLeft]);
   if (fresh.matches("details") && old.matches("details")) fresh.open = old.open;
+  if (old.dataset.live === fresh.dataset.live) keepHandiwork(old, fresh);
   old.replaceWith(fresh);
   scrolled.forEach(([name, top, left], place) => {
     const twin = fresh.querySelectorAll("[data-draft], .card-text, .scroll-x")[place];
     if (twin?.className === name) twin.scrollTo({ top, left, behavior: "instant" });
   });
   if (path) fresh.querySelector(path)?.focus({ preventScroll: true });
+}
+
+/** What was unfolded and typed inside. A page that changes from live to ended has another shape, and begins anew. */
+function keepHandiwork(old, fresh) {
+  for (const twin of fresh.querySelectorAll("details[id], textarea[id]")) {
+    const before = old.querySelector(`#${CSS.escape(twin.id)}`);
+    if (before && twin.matches("details")) twin.open = before.open;
+    else if (before?.value) twin.value = before.value;
+  }
 }
 
 function selectorOf(element) {

@@ -3,6 +3,8 @@ import { Parts } from "./parts.js";
 
 const SPEAK_EVERY_MS = 3_000;
 const AT_END_PX = 32;
+/** Calls that were under way at the end are booked within this time, or by somebody who does not tell this page. */
+const SETTLED_AFTER_MS = 120_000;
 
 const page = document.getElementById("run");
 const body = page.querySelector('[data-part="body"]');
@@ -17,7 +19,7 @@ const live = new LiveRun({
   url: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws/`,
   run: page.dataset.run,
   seq: Number(body.dataset.seq),
-  handlers: { event, snapshot, draft, connected, refused },
+  handlers: { event, snapshot, draft, changed, connected, refused },
 });
 
 /** Which parts a line of the run's history makes stale. */
@@ -34,6 +36,11 @@ function event({ type, key }) {
 function snapshot({ status }, hasNews) {
   const hasEnded = !["queued", "running"].includes(status);
   if (hasNews || hasEnded) parts.refresh("body");
+}
+
+/** The record went on after its last event. */
+function changed() {
+  parts.refresh("body");
 }
 
 /** Text is set at most once a frame, and only as text. */
@@ -71,7 +78,7 @@ function swapped(element) {
     speak(head.dataset.spoken);
     tick();
   }
-  if (element.dataset.live === "false") end();
+  if (element.dataset.live === "false") end(element.dataset.settling === "true");
   else if (element.dataset.part === "body") foldForPhones();
 }
 
@@ -95,9 +102,12 @@ function refused(code) {
   else location.reload();
 }
 
-function end() {
-  live.close();
+/** The socket stays open while late bookings may still change texts and totals. */
+function end(isSettling) {
   clearInterval(clock);
+  clearTimeout(end.timer);
+  if (isSettling) end.timer = setTimeout(() => end(false), SETTLED_AFTER_MS);
+  else live.close();
   connected(true);
 }
 

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from councils.engine.types import RunStatus, StepStatus
-from councils.models import CouncilConfiguration, CouncilRun, ModelCall, RunStep, User
+from councils.models import CallStatus, CouncilConfiguration, CouncilRun, ModelCall, RunStep, User
 from councils.tests import scenes
 from councils.tests.factories import RunPlan, make_run
 
@@ -83,3 +83,14 @@ def test_estimated_tokens_are_marked_wherever_they_stand(
     assert ("about</span> 412</td>" in text) is shown
     assert (">about 4,788 tokens</span>" in text) is shown
     assert "about 412" not in text_of(page, run, "opinion:agent_2")
+
+
+def test_a_run_that_ended_is_watched_until_all_its_calls_are_booked(page: Client, ada: User, council: CouncilConfiguration) -> None:
+    run = scenes.cancelled(ada, council)
+    assert "councils/run.js" not in text_of(page, run)
+    ModelCall.objects.filter(run=run, step__key="opinion:agent_2").update(status=CallStatus.SENDING.value)
+
+    text = text_of(page, run)
+
+    assert "councils/run.js" in text
+    assert 'data-live="false" data-settling="true"' in text
