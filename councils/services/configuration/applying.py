@@ -1,7 +1,7 @@
 """Applying a configuration document: all or nothing, and nothing twice."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,7 +10,7 @@ from django.db import transaction
 from councils.models import CouncilConfiguration, ModelInfo, PromptStage, PromptTemplate, Provider
 from councils.services.configuration import fields
 from councils.services.configuration.councils import apply_council, settle_default
-from councils.services.configuration.reading import ConfigurationRejected, Entry
+from councils.services.configuration.reading import ConfigurationRejected, Entry, suggestion
 from councils.services.configuration.rows import Log, save_row
 from councils.services.curating import council_problems
 
@@ -27,51 +27,32 @@ class Applied:
 def apply_configuration(document: dict[str, Any], *, dry_run: bool = False) -> Applied:
     """Create or update what the document describes, in one transaction.
 
-    Fields that are left out keep their value. Raises ``ConfigurationRejected`` with every fault of the first section that has any, and
-    then nothing has changed. ``dry_run`` does all of it and takes it back.
+    Fields that are left out keep their value. Raises ``ConfigurationRejected`` with every fault of the document, and then nothing has
+    changed. ``dry_run`` does all of it and takes it back.
     """
     with transaction.atomic():
-        changes = _apply(Entry("", document, []))
+        changes = _apply(Entry("", document, [], document))
         transaction.set_rollback(dry_run)
     return Applied(tuple(changes))
 
 
-@dataclass(slots=True)
-class _Session:
-    """One application: the whole document, and what changed so far."""
-
-    document: Entry
-    log: Log = field(default_factory=list)
-
-    def each(self, section: str, apply: Callable[[Entry, Log], None]) -> None:
-        """Apply every entry of a section. Stops before the next one if anything is wrong: what builds on it would only echo the fault."""
-        for entry in self.document.entries(section):
-            apply(entry, self.log)
-        self.stop_if_wrong()
-
-    def stop_if_wrong(self) -> None:
-        if self.document.problems:
-            raise ConfigurationRejected(self.document.problems)
-
-
 def _apply(document: Entry) -> Log:
-    session = _Session(document)
+    log: Log = []
     document.check_names({"format", *SECTIONS})
     if document.data.get("format", fields.FORMAT) != fields.FORMAT:
         document.blame(f"This version reads format {fields.FORMAT}.", "format")
     for section, names in (("providers", ("slug",)), ("models", ("provider", "name")), ("councils", ("slug",))):
         _refuse_twins(document.entries(section), names)
-    session.stop_if_wrong()
-    session.each("providers", _provider)
-    session.each("models", _model)
-    session.each("prompts", _prompt)
-    session.each("councils", apply_council)
-    settle_default(document, session.log)
-    session.stop_if_wrong()
-    if session.log:
+    for section, apply in (("providers", _provider), ("models", _model), ("prompts", _prompt), ("councils", apply_council)):
+        for entry in document.entries(section):
+            apply(entry, log)
+    settle_default(document, log)
+    if log or document.problems:
         _check_councils(document)
-        session.stop_if_wrong()
-    return session.log
+    if document.problems:
+        # Nothing that is wrong may stop the reader earlier: people mend a file once, not once for each fault.
+        raise ConfigurationRejected(list(dict.fromkeys(document.problems)))
+    return log
 
 
 def _refuse_twins(entries: Iterable[Entry], names: tuple[str, ...]) -> None:
@@ -98,11 +79,14 @@ def _model(entry: Entry, log: Log) -> None:
     if slug is None or name is None:
         return
     provider = Provider.objects.filter(slug=slug).first()
-    if provider is None:
-        entry.blame(f"There is no provider {slug}.", "provider")
+    values, what = entry.values(ModelInfo, fields.MODEL), f"model {slug}/{name}"
+    if provider is not None:
+        model = ModelInfo.objects.filter(provider=provider, name=name).first() or ModelInfo(provider=provider, name=name)
+        save_row(model, values, entry, what=what, log=log)
         return
-    model = ModelInfo.objects.filter(provider=provider, name=name).first() or ModelInfo(provider=provider, name=name)
-    save_row(model, entry.values(ModelInfo, fields.MODEL), entry, what=f"model {slug}/{name}", log=log)
+    if not entry.is_described("providers", slug=slug):
+        entry.blame(f"There is no provider {slug}.{suggestion(slug, Provider.objects.values_list('slug', flat=True))}", "provider")
+    save_row(ModelInfo(name=name), values, entry, what=what, log=log, unchecked=("provider",), store=False)
 
 
 def _prompt(entry: Entry, log: Log) -> None:
@@ -145,8 +129,14 @@ def _is_due(entry: Entry, stage: str, name: str, text: str, newest: PromptTempla
 
 
 def _check_councils(document: Entry) -> None:
-    """Every council of the document that is switched on must be able to deliberate."""
-    places = {entry.data["slug"]: entry for entry in document.entries("councils")}
+    """Every council of the document that is switched on must be able to deliberate.
+
+    One with faults of its own, or that may lack what another faulty entry should have made, is not asked: it would only echo the fault.
+    """
+    if any(not problem.startswith("councils[") for problem in document.problems):
+        return
+    entries = [entry for entry in document.entries("councils") if not any(p.startswith(entry.place) for p in document.problems)]
+    places = {entry.data["slug"]: entry for entry in entries}
     for council in CouncilConfiguration.objects.active().filter(slug__in=places).with_details():
         for problem in council_problems(council):
             places[council.slug].blame(problem)

@@ -4,7 +4,7 @@ from typing import Any
 
 from councils.models import ChairmanFallback, CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate
 from councils.services.configuration import fields
-from councils.services.configuration.reading import Entry
+from councils.services.configuration.reading import Entry, suggestion
 from councils.services.configuration.rows import Log, save_row
 from councils.services.curating import make_default
 
@@ -19,14 +19,16 @@ def apply_council(entry: Entry, log: Log) -> None:
         return
     council = CouncilConfiguration.objects.filter(slug=slug).first() or CouncilConfiguration(slug=slug, name=slug)
     values = entry.values(CouncilConfiguration, fields.COUNCIL) | _prompts(entry)
+    unchecked: tuple[str, ...] = ("is_default",)
+    lacks_chairman = False
     if entry.has("chairman_model") or council.pk is None:
         chairman = model_at(entry, "chairman_model")
-        if chairman is None:
-            return
-        values["chairman_model"] = chairman
+        lacks_chairman = chairman is None
+        values |= {} if chairman is None else {"chairman_model": chairman}
+        unchecked += ("chairman_model",) if chairman is None else ()
     what = f"council {slug}"
-    if not save_row(council, values, entry, what=what, log=log, unchecked=("is_default",)):
-        return
+    # Without a chairman there is no row, but its faults and those of its seats are found all the same.
+    save_row(council, values, entry, what=what, log=log, unchecked=unchecked, store=not lacks_chairman)
     if entry.has("chairman_fallbacks"):
         _apply_fallbacks(council, entry, what, log)
     if entry.has("seats"):
@@ -45,9 +47,15 @@ def _find_model(entry: Entry, field: str, reference: str) -> ModelInfo | None:
     # A slug holds no slash, a model's name may: openrouter/openai/gpt-4.1-mini.
     slug, _, name = reference.partition("/")
     found = ModelInfo.objects.filter(provider__slug=slug, name=name).select_related("provider").first()
-    if found is None:
-        entry.blame(f"There is no model {reference}. Write it as provider/model, for instance openai/gpt-4.1-mini.", field)
+    if found is None and not _is_faulty_here(entry, slug, name):
+        known = [f"{slug}/{name}" for slug, name in ModelInfo.objects.values_list("provider__slug", "name")]
+        how = "" if "/" in reference else " Write it as provider/model."
+        entry.blame(f"There is no model {reference}.{how}{suggestion(reference, known)}", field)
     return found
+
+
+def _is_faulty_here(entry: Entry, slug: str, name: str) -> bool:
+    return entry.is_described("models", provider=slug, name=name)
 
 
 def _prompts(entry: Entry) -> dict[str, Any]:
@@ -70,12 +78,23 @@ def _find_prompt(entry: Entry, field: str, stage: str, reference: object) -> Pro
             entry.blame('Give the name of a prompt, or {"name": …, "version": …}, or null for the built-in one.', field)
             return None
     if found is None:
-        entry.blame(f"There is no such prompt for the stage {stage}.", field)
+        _blame_prompt(entry, field, stage, reference)
     return found
+
+
+def _blame_prompt(entry: Entry, field: str, stage: str, reference: object) -> None:
+    name = str(reference["name"]) if isinstance(reference, dict) else str(reference)
+    if entry.is_described("prompts", stage=stage, name=name):
+        if isinstance(reference, dict) and not any(problem.startswith("prompts[") for problem in entry.problems):
+            entry.blame(f"There is no version {reference['version']} of this prompt.", field)
+        return
+    known = set(PromptTemplate.objects.filter(stage=stage).values_list("name", flat=True))
+    entry.blame(f"There is no such prompt for the stage {stage}.{suggestion(name, known)}", field)
 
 
 def _apply_fallbacks(council: CouncilConfiguration, entry: Entry, what: str, log: Log) -> None:
     wanted: list[ModelInfo] = []
+    before = len(entry.problems)
     for number, reference in enumerate(entry.items("chairman_fallbacks")):
         field = f"chairman_fallbacks[{number}]"
         if not isinstance(reference, str):
@@ -84,7 +103,9 @@ def _apply_fallbacks(council: CouncilConfiguration, entry: Entry, what: str, log
             if model in wanted:
                 entry.blame(f"{reference} is there twice.", field)
             wanted.append(model)
-    if entry.problems or [fallback.model for fallback in council.chairman_fallbacks.select_related("model")] == wanted:
+    if council.pk is None or len(entry.problems) > before:
+        return
+    if [fallback.model for fallback in council.chairman_fallbacks.select_related("model")] == wanted:
         return
     council.chairman_fallbacks.all().delete()
     ChairmanFallback.objects.bulk_create(
@@ -95,7 +116,7 @@ def _apply_fallbacks(council: CouncilConfiguration, entry: Entry, what: str, log
 
 def _apply_seats(council: CouncilConfiguration, entry: Entry, what: str, log: Log) -> None:
     """The list is the whole council: seats that it does not name are removed, its order is theirs."""
-    there = {member.agent_id: member for member in council.members.all()}
+    there = {member.agent_id: member for member in council.members.all()} if council.pk else {}
     # Places count by their order only: one that is right already is not numbered anew.
     in_order = list(there) == [seat.get("agent_id") for seat in entry.items("seats") if isinstance(seat, dict)]
     named: set[str] = set()
@@ -117,21 +138,21 @@ def _apply_seats(council: CouncilConfiguration, entry: Entry, what: str, log: Lo
 def _apply_seat(member: CouncilMember, entry: Entry, position: int | None, what: str, log: Log) -> None:
     entry.check_names({"agent_id", "model", "fallback_model", *fields.SEAT})
     values = entry.values(CouncilMember, fields.SEAT) | ({} if position is None else {"position": position})
+    lacks_model = False
     if entry.has("model") or member.pk is None:
         model = model_at(entry, "model")
-        if model is None:
-            return
-        values["model"] = model
+        lacks_model = model is None
+        values |= {} if model is None else {"model": model}
     if entry.has("fallback_model"):
         values["fallback_model"] = None if entry.data["fallback_model"] is None else model_at(entry, "fallback_model")
-    save_row(member, values, entry, what=what, log=log)
+    has_council = member.council.pk is not None
+    unchecked = (*(() if has_council else ("council",)), *(("model",) if lacks_model else ()))
+    save_row(member, values, entry, what=what, log=log, unchecked=unchecked, store=has_council and not lacks_model)
 
 
 def settle_default(document: Entry, log: Log) -> None:
     """Make the council that the document chooses the default one. Without a choice the first council of all becomes it."""
     wishes = _wishes(document)
-    if document.problems:
-        return
     chosen = [slug for slug, wish in wishes.items() if wish]
     current = CouncilConfiguration.objects.filter(is_default=True).first()
     if current is None and not chosen:
@@ -140,6 +161,8 @@ def settle_default(document: Entry, log: Log) -> None:
         _entry_of(document, current.slug).blame("This is the default council. Choose another one as default instead.", "is_default")
     for slug in chosen[1:]:
         _entry_of(document, slug).blame("Only one council can be the default.", "is_default")
+    if document.problems:
+        return
     if chosen and (current is None or current.slug != chosen[0]):
         make_default(council=CouncilConfiguration.objects.get(slug=chosen[0]))
         log.append(f"council {chosen[0]} is now the default")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
@@ -12,6 +12,7 @@ from django.db import models
 
 from councils.services.configuration.secrets import looks_secret, secret_names
 
+MOST_CHOICES = 20
 NO_SECRETS = "Secrets do not belong in a configuration file. Name an environment variable in api_key_env, or enter the key in the admin."
 
 
@@ -54,6 +55,7 @@ class Entry:
     place: str
     data: Mapping[str, Any]
     problems: list[str]
+    root: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, field: str) -> str:
         return ".".join(part for part in (self.place, field) if part)
@@ -61,11 +63,20 @@ class Entry:
     def blame(self, message: str, field: str = "") -> None:
         self.problems.append(f"{self.at(field)}: {message}" if self.at(field) else message)
 
+    def is_described(self, section: str, **names: object) -> bool:
+        """Whether the document describes a row of these names itself. If there is none all the same, its own faults were told already."""
+        rows = self.root.get(section, [])
+        return isinstance(rows, list) and any(
+            isinstance(row, dict) and all(row.get(name) == value for name, value in names.items()) for row in rows
+        )
+
     def blame_all(self, error: ValidationError) -> None:
-        """What Django's validation found, each at its field."""
-        for field, messages in error.message_dict.items():
+        """What Django's validation found, each at its field, unless that field was complained about before."""
+        for name, messages in error.message_dict.items():
+            if any(problem.startswith(f"{self.at(name)}: ") for problem in self.problems):
+                continue
             for message in messages:
-                self.blame(message, "" if field == "__all__" else field)
+                self.blame(message, "" if name == "__all__" else name)
 
     def check_names(self, known: Collection[str]) -> None:
         """Complain about fields that do not exist; what looks like a secret gets its own sentence. Values are never repeated."""
@@ -76,8 +87,7 @@ class Entry:
             elif looks_secret(name):
                 self.blame(NO_SECRETS, name)
             else:
-                close = get_close_matches(name, known, n=1)
-                self.blame(f"Unknown field.{f' Did you mean {close[0]}?' if close else ''}", name)
+                self.blame(f"Unknown field.{suggestion(name, known)}", name)
 
     def has(self, field: str) -> bool:
         return field in self.data
@@ -95,7 +105,7 @@ class Entry:
         for number, item in enumerate(self.items(field)):
             place = self.at(f"{field}[{number}]")
             if isinstance(item, dict):
-                yield Entry(place, item, self.problems)
+                yield Entry(place, item, self.problems, self.root)
             else:
                 self.problems.append(f"{place}: This must be an object.")
 
@@ -131,7 +141,19 @@ def _typed(field: Any, value: Any) -> Any:
     # A bool is an int to Python, not to people.
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         raise ValueError(f"This must be {name}.")
+    choices = [str(choice) for choice, _ in field.flatchoices]
+    if choices and value not in choices:
+        raise ValueError(f"There is no {value!r} here. Use one of: {', '.join(choices)}.")
     return value
+
+
+def suggestion(wrong: str, choices: Collection[str]) -> str:
+    """The choice that was probably meant, or all of them; empty where there are none. Begins with a space."""
+    if close := get_close_matches(wrong, choices, n=1):
+        return f" Did you mean {close[0]}?"
+    shown = sorted(choices)[:MOST_CHOICES]
+    more = f" and {len(choices) - len(shown)} more" if len(choices) > len(shown) else ""
+    return f" Use one of: {', '.join(shown)}{more}." if shown else ""
 
 
 def _json_type(field: object) -> tuple[tuple[type, ...], str]:
