@@ -20,7 +20,8 @@ from councils.models import CallStatus, CouncilRun, ModelCall, RunStep
 from councils.runner.work import step_state
 from councils.snapshot import Snapshot
 from councils.web.costs import STAGE_TITLES, CostLine, cost_lines, cost_total
-from councils.web.members import ABSENT, OPINION_STATES, RUN_STATES, WAITING, Answer, Member, Panel, State, Text
+from councils.web.members import ABSENT, OPINION_STATES, REVIEW_STATES, RUN_STATES, WAITING, Answer, Member, Panel, State, Text
+from councils.web.retries import retrying, seconds_until_next_try
 from councils.web.votes import SYSTEMS, Standing, Vote, ballot_row, present_count
 
 MARKS: Mapping[str, Text] = {
@@ -179,7 +180,7 @@ class RunPage:
         return Card(
             key=key,
             answer=answer,
-            state=OPINION_STATES[StepStatus(row.status)],
+            state=self._state(row, OPINION_STATES),
             text=row.text,
             unfinished=_is_broken_off(row),
             draft=draft["text"],
@@ -194,6 +195,15 @@ class RunPage:
             tries=len(calls),
             standing=self._standings.get(answer.candidate),
         )
+
+    def _state(self, row: RunStep, states: Mapping[StepStatus, State]) -> State:
+        if self.is_live and _last_failure(list(row.calls.all()), row):
+            return retrying(self._waits.get(row.key, 0))
+        return states[StepStatus(row.status)]
+
+    @cached_property
+    def _waits(self) -> Mapping[str, int]:
+        return seconds_until_next_try(self.run, self._now)
 
     @property
     def written(self) -> int:
@@ -235,7 +245,8 @@ class RunPage:
         rows = []
         for seat in asked:
             key = review_key(seat.agent_id, round_)
-            rows.append(ballot_row(self._rows[key], self._steps[key].ballot, self.panel.member(seat.agent_id), answers))
+            state = self._state(self._rows[key], REVIEW_STATES)
+            rows.append(ballot_row(self._rows[key], self._steps[key].ballot, self.panel.member(seat.agent_id), answers, state))
         return Vote(round=round_, answers=answers, rows=rows, count=present_count(tally, self.panel) if tally else None)
 
     @property
@@ -300,7 +311,7 @@ class RunPage:
         if rows and self.is_live and (is_open or not later):
             state, word, icon = "active", _t("now"), "active"
         elif rows:
-            state, word, icon = ("done", _t("done"), "done") if settled else ("failed", _t("without a result"), "failed")
+            state, word, icon = _ended(settled, len(rows))
         elif self.is_live and not later and total:
             state, word, icon = "waiting", _t("to come"), "waiting"
         else:
@@ -328,6 +339,13 @@ class RunPage:
         if active is None:
             return str(self.state.word)
         return _t("%(stage)s: %(settled)d of %(total)d.") % {"stage": active.title, "settled": active.settled, "total": active.total}
+
+
+def _ended(settled: int, asked: int) -> tuple[str, str, str]:
+    """State, word and shape of a stage that is over. Green is for those in which everybody answered."""
+    if not settled:
+        return "failed", _t("without a result"), "failed"
+    return ("done", _t("done"), "done") if settled == asked else ("partial", _t("done in part"), "partial")
 
 
 _ANSWERED = frozenset({StepStatus.DONE.value, StepStatus.LATE_DONE.value})

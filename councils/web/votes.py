@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from councils.engine.tally import TallyResult
 from councils.engine.types import Ballot, StepStatus, VotingSystem
 from councils.models import RunStep
-from councils.web.members import REVIEW_STATES, Answer, Member, Panel, State, Text
+from councils.web.members import Answer, Member, Panel, State, Text
 from councils.web.ties import is_run_off, shared_places
 
 AGREEMENT_WORDS: Mapping[str, Text] = {
@@ -189,9 +189,8 @@ class Vote:
         return [(reviewer, cell) for reviewer, cell in firsts if reviewer.agent_id not in bound]
 
 
-def ballot_row(step: RunStep, ballot: Ballot | None, reviewer: Member, answers: Sequence[Answer]) -> BallotRow:
+def ballot_row(step: RunStep, ballot: Ballot | None, reviewer: Member, answers: Sequence[Answer], state: State) -> BallotRow:
     """The line of this review step; without a counted ballot it holds the reason."""
-    state = REVIEW_STATES[StepStatus(step.status)]
     if ballot is None or step.status != StepStatus.DONE.value:
         problem = step.payload.get("problem") or step.error_message
         return BallotRow(reviewer=reviewer, state=state, cells=(), problem=str(problem))
