@@ -3,7 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from councils.web.accounts import admin_sign_in
+
+handler500 = "councils.web.errors.server_error"
+
 urlpatterns = [
+    # One way in, with one limit on attempts: the admin's own form has none.
+    path("admin/login/", admin_sign_in),
     path("admin/", admin.site.urls),
     path("api/", include("councils.api.urls")),
     path("", include("councils.web.urls")),

@@ -5,9 +5,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -37,6 +39,13 @@ def _over_sign_in_limit(request: HttpRequest) -> Limit | None:
     # Counted by address and name together, so that a stranger elsewhere cannot lock somebody out.
     checks = ((SIGN_IN_BY_ADDRESS, address), (SIGN_IN_BY_NAME, f"{address} {name}"))
     return next((limit for limit, key in checks if limit.is_over(request, key)), None)
+
+
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """Whoever the admin does not let in: strangers sign in like everybody, others have no business there."""
+    if request.user.is_authenticated:
+        raise PermissionDenied
+    return redirect_to_login(request.GET.get("next", reverse("admin:index")))
 
 
 class SignIn(LoginView):

@@ -15,11 +15,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.module_loading import import_string
 
 from councils.local_model import LocalModel, LocalModelError, start_local_model
+from councils.management.bodies import limit_bodies
 from councils.runner import host
 from councils.services.first_run import needs_local_model
 
 MAX_SOCKET_MESSAGE = 64 * 1024
 """Bytes that Daphne reads of one message; the consumer refuses what is over its own, smaller limit with a reason."""
+
+FORM_OVERHEAD = 64 * 1024
+"""Bytes by which a body may exceed what Django accepts of it: the rest gets Django's own, kinder refusal."""
 
 RESTART_S = 5.0
 
@@ -34,6 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         address, port = options["host"], options["port"]
+        limit_bodies(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FORM_OVERHEAD)
         _refuse_taken_port(address, port)
         engine = settings.RUN_ENGINE == "embedded" and not options["no_engine"]
         with contextlib.ExitStack() as stack:

@@ -49,16 +49,30 @@ def test_the_side_bar_shows_only_what_may_be_opened() -> None:
 
 
 def test_a_users_own_words_on_the_log_in_page_are_harmless(client: Client) -> None:
-    answer = client.get("/admin/login/", {"next": "https://evil.example/<script>"})
+    answer = client.get("/admin/login/", {"next": "https://evil.example/<script>"}, follow=True)
 
-    assert answer.status_code == 200
+    assert answer.redirect_chain[-1][0].startswith("/sign-in/?next=")
     assert b"evil.example/<script>" not in answer.content
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
 def test_signing_in_never_leads_to_another_site(client: Client, root: User, target: str) -> None:
-    answer = client.post(f"/admin/login/?next={target}", {"username": "root", "password": "a long enough secret", "next": target})
+    form = client.get("/admin/login/", {"next": target})["Location"]
+    answer = client.post(form, {"username": "root", "password": "a long enough secret", "next": target})
 
     assert answer.status_code == 302
     assert "evil" not in answer["Location"]
     assert not answer["Location"].startswith("javascript")
+
+
+def test_the_admin_has_no_way_in_of_its_own_that_could_be_tried_without_limit(client: Client, root: User) -> None:
+    answer = client.post("/admin/login/", {"username": "root", "password": "a long enough secret"})
+
+    assert answer["Location"].startswith("/sign-in/")
+    assert "_auth_user_id" not in client.session
+
+
+def test_who_is_signed_in_and_has_no_business_in_the_admin_is_told_so(client: Client) -> None:
+    client.force_login(User.objects.create_user("visitor"))
+
+    assert client.get("/admin/", follow=True).status_code == 403

@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from django.contrib.auth import logout
 from django.test import Client
@@ -189,3 +191,31 @@ def test_after_a_flood_the_site_still_serves_others(site: Server, ask: Asker, op
         tab.follow()
 
     assert tab.events[-1]["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_body_that_is_too_large_is_cut_off_while_it_arrives(site: Server, declared: bool) -> None:
+    head = "Content-Length: 600000000" if declared else "Transfer-Encoding: chunked"
+    piece = b"x" * 65_536
+    sent = 0
+    with socket.create_connection(("127.0.0.1", site.port), timeout=20) as client:
+        client.sendall(f"POST /api/v1/runs/ HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n{head}\r\n\r\n".encode())
+        answer = b""
+        # The server hangs up at some point; until then a stranger goes on sending.
+        with contextlib.suppress(ConnectionError):
+            while sent < 64 * 2**20:
+                client.sendall(piece if declared else b"10000\r\n" + piece + b"\r\n")
+                sent += len(piece)
+        with contextlib.suppress(ConnectionError):
+            answer = client.recv(1000)
+
+    assert sent < 32 * 2**20
+    assert answer.startswith(b"HTTP/1.1 413") or not answer
+
+
+def test_a_body_that_is_just_large_is_received(site: Server) -> None:
+    question = json.dumps({"question": "x" * 150_000})
+
+    answer = httpx.post(f"http://127.0.0.1:{site.port}/api/v1/runs/", content=question, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 401

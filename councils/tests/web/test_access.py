@@ -1,6 +1,9 @@
 """Who gets to see what, over every address of the pages."""
 
+from unittest.mock import Mock
+
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 from django.urls import URLPattern
 from django.utils import timezone
@@ -115,3 +118,14 @@ def test_every_page_has_the_strict_policy_and_nothing_inline(page: Client, run: 
     assert "unsafe" not in policy
     for forbidden in ("<style", " style=", " onclick=", " onload=", "javascript:", "<script>", "http://", "https://"):
         assert forbidden not in response.text
+
+
+@pytest.mark.parametrize("error", [OperationalError("database is locked"), InterfaceError("connection already closed")])
+def test_a_database_that_is_away_is_told_as_what_passes(client: Client, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    client.raise_request_exception = False
+    monkeypatch.setattr("councils.web.accounts._over_sign_in_limit", Mock(side_effect=error))
+
+    answer = client.post("/sign-in/", {"username": "ada", "password": "x"})
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "10")
+    assert "cannot reach its database" in answer.text
