@@ -5,7 +5,9 @@ does not open the door. No images and no relative addresses, so that reading an 
 or too tangled to be parsed in reasonable time is shown as it was written.
 """
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import nh3
@@ -22,6 +24,10 @@ MAX_CHARS = 60_000
 MAX_NESTING = 24
 # Brackets that may begin a link are the one thing whose cost grows faster than the text.
 MAX_BRACKETS = 4_000
+# A table row may be written with one character and still be filled up to all columns of its head.
+MAX_CELLS = 10_000
+# Finished answers do not change, and a page shows the same ones again and again.
+KEPT_RENDERED = 256
 # An answer stands under headings of the page, which go down to the second level.
 HEADING_SHIFT = 2
 
@@ -77,10 +83,13 @@ def _parser() -> MarkdownIt:
 
 
 _PARSER = _parser()
+# The line under a table's head, wherever it stands (in a quote or a list too).
+_RULER = re.compile(r"[ \t:|-]*-[ \t:|-]*$", re.MULTILINE)
 _LINK_VALUES: dict[str, dict[str, str]] = {"a": {"target": "_blank"}}
 _ATTRIBUTES: dict[str, set[str]] = {"a": {"href", "title"}, "ol": {"start"}}
 
 
+@lru_cache(maxsize=KEPT_RENDERED)
 def render(text: str) -> SafeString:
     """The text as HTML made of ``TAGS`` only; links open apart and tell nobody where they were followed from."""
     if not text.strip():
@@ -93,7 +102,13 @@ def render(text: str) -> SafeString:
 
 
 def _is_reasonable(text: str) -> bool:
-    return len(text) <= MAX_CHARS and text.count("[") <= MAX_BRACKETS
+    return len(text) <= MAX_CHARS and text.count("[") <= MAX_BRACKETS and _most_cells(text) <= MAX_CELLS
+
+
+def _most_cells(text: str) -> int:
+    """How many table cells this could become at most: the columns of its widest ruler line times its lines."""
+    columns = max((ruler.count("|") + 1 for ruler in _RULER.findall(text)), default=0)
+    return columns * text.count("\n")
 
 
 def _parsed(text: str) -> str:

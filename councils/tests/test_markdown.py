@@ -112,3 +112,22 @@ def test_a_recursion_that_goes_too_deep_ends_in_plain_text(monkeypatch: pytest.M
     monkeypatch.setattr("councils.markdown._parsed", overflow)
 
     assert render("**b** <i>") == "<pre>**b** &lt;i&gt;</pre>"
+
+
+def test_a_table_that_would_fill_up_to_millions_of_cells_is_shown_as_written() -> None:
+    bomb = "|" + "a|" * 200 + "\n|" + "-|" * 200 + "\n" + "a\n" * 2_000
+
+    assert "<table" not in render(bomb)
+    assert "<pre>" in render(bomb)
+
+
+def test_a_table_in_a_quote_counts_too() -> None:
+    bomb = "> |" + "a|" * 200 + "\n> |" + "-|" * 200 + "\n" + "> a\n" * 2_000
+
+    assert "<table" not in render(bomb)
+
+
+def test_a_long_table_that_people_write_is_a_table() -> None:
+    table = "| a | b | c |\n|---|---|---|\n" + "| 1 | 2 | 3 |\n" * 500
+
+    assert "<table" in render(table)
