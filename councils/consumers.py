@@ -74,10 +74,13 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     async def _subscribe(self, run_id: str, after: int) -> None:
         await self._leave()
+        if not live.valid_run_id(run_id):
+            await self._complain("not_found", "There is no such run.")
+            return
         # First listen, then look: what happens in between is heard twice, not lost.
-        self._run_id = run_id[:64]
+        self._run_id = run_id
         live.hub.subscribe(self._run_id, self._viewer)
-        if self.channel_layer is not None and live.valid_run_id(self._run_id):
+        if self.channel_layer is not None:
             await self.channel_layer.group_add(live.group_name(self._run_id), self.channel_name)
         snapshot = await self._look(watching.snapshot)
         if snapshot is None:
@@ -94,7 +97,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._chores = []
         if self._run_id:
             live.hub.unsubscribe(self._run_id, self._viewer)
-            if self.channel_layer is not None and live.valid_run_id(self._run_id):
+            if self.channel_layer is not None:
                 await self.channel_layer.group_discard(live.group_name(self._run_id), self.channel_name)
             self._run_id = ""
         while not self._inbox.empty():

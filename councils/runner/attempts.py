@@ -33,6 +33,7 @@ from councils.providers.usage import settled_usage
 from councils.runner.work import RunWork
 from councils.snapshot import ModelTarget
 from councils.store.calls import Begun, Booking, StepHasResult, StepRef, StepWrite, begin_call, settle_call
+from councils.store.events import Event
 from councils.store.ownership import LostRun
 
 NOT_BILLED = frozenset({"connect_failed", "rate_limited", "provider_unavailable", "authentication_failed", "egress_denied"})
@@ -71,7 +72,7 @@ class StepAttempts:
                 if delay:
                     await asyncio.sleep(delay)
                 async with self.work.slots.of(self.target):
-                    delay = await self._attempt()
+                    delay = None if self._is_late and not self.work.attempts.get(self.ref.key) else await self._attempt()
 
     @property
     def target(self) -> ModelTarget:
@@ -104,7 +105,7 @@ class StepAttempts:
     async def _begin(self) -> Begun:
         attempt = self.work.next_attempt(self.ref.key)
         writing = asyncio.ensure_future(
-            self.work.writer(
+            self.work.writer.insist(
                 begin_call,
                 self.work.claim,
                 self.ref,
@@ -242,7 +243,7 @@ class StepAttempts:
         usage = settled_usage(request, written=written, prompt=None, completion=None)
         booking = self._booking(CallStatus.CANCELLED, usage, sent)
         booking = replace(booking, error_kind="cancelled", unfinished=self.work.unfinished(self.ref.key))
-        await self.work.writer.insist(settle_call, self.work.claim, self.ref, begun, booking)
+        await self._book(begun, booking, None)
 
     def _write(self, result: StepResult, completion: Completion) -> StepWrite:
         payload: dict[str, object] = {}
@@ -275,13 +276,25 @@ class StepAttempts:
         )
 
     async def _settle(self, begun: Begun, booking: Booking, write: StepWrite | None) -> None:
-        accepted, events = await self.work.writer.insist(settle_call, self.work.claim, self.ref, begun, booking, write)
+        accepted, events = await self._book(begun, booking, write)
         if not accepted:
             raise LostRun
-        if write is not None:
+        self.work.broadcast.events(events)
+
+    async def _book(self, begun: Begun, booking: Booking, write: StepWrite | None) -> tuple[bool, list[Event]]:
+        """Commit what a call brought, however often this is cancelled meanwhile: it was paid for."""
+        booked = asyncio.ensure_future(self.work.writer.book(settle_call, self.work.claim, self.ref, begun, booking, write))
+        try:
+            accepted, events = await asyncio.shield(booked)
+        except asyncio.CancelledError:
+            accepted, _ = await booked
+            if accepted and write is not None:
+                self._learn(write)
+            raise
+        if accepted and write is not None:
             self._learn(write)
             self.work.broadcast.end(self.ref.key)
-        self.work.broadcast.events(events)
+        return accepted, events
 
     def _learn(self, write: StepWrite) -> None:
         """Take the committed result into the engine's view. One that was given up on stays out of the deliberation."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import Error as DatabaseFault
 
 from councils.engine.actions import Action, CountVotes, FailStep, Finish, MarkLate, StartCall, Wait
 from councils.engine.deliberation import StepState, count_votes, next_actions
@@ -109,7 +109,7 @@ class Driver:
                 task.result()
 
     async def _give_up_waiting(self, keys: Sequence[str]) -> None:
-        events = await self.work.writer(mark_late, self.work.claim, keys)
+        events = await self.work.writer.insist(mark_late, self.work.claim, [_ref(key) for key in keys])
         for key in keys:
             # The step may have finished while the commit was under way; then it counts.
             if self.work.steps[key].status is StepStatus.RUNNING:
@@ -121,16 +121,16 @@ class Driver:
         await self._stop(action.key)
         if self.work.steps[action.key].status is not StepStatus.RUNNING:
             return
-        ref = StepRef(key=action.key, stage=stage_of(action.key), agent_id=agent_of(action.key))
+        ref = _ref(action.key)
         write = StepWrite(status=StepStatus.FAILED, text=written, error_kind=action.error_kind, error_message=OVERDUE)
-        events = await self.work.writer(record_step, self.work.claim, ref, write)
+        events = await self.work.writer.insist(record_step, self.work.claim, ref, write)
         self.work.steps[action.key] = StepState(key=action.key, status=StepStatus.FAILED, error_kind=action.error_kind)
         self.work.broadcast.events(events)
 
     async def _count(self, action: CountVotes) -> None:
         tally = count_votes(self.work.spec, action.key, self.work.steps)
         ref = StepRef(key=action.key, stage=Stage.REVIEW)
-        events = await self.work.writer(save_tally, self.work.claim, ref, tally.to_json())
+        events = await self.work.writer.insist(save_tally, self.work.claim, ref, tally.to_json())
         self.work.steps[action.key] = StepState(key=action.key, status=StepStatus.DONE, tally=tally)
         self.work.broadcast.events(events)
 
@@ -147,7 +147,7 @@ class Driver:
         )
         # Late calls are closed and booked first, so that the run's last event tells the whole cost.
         await self._stop_calls()
-        events = await self.work.writer(finish_run, self.work.claim, end)
+        events = await self.work.writer.insist(finish_run, self.work.claim, end)
         self.work.broadcast.events(events)
 
     async def _stop(self, key: str) -> None:
@@ -171,7 +171,7 @@ class Driver:
             await asyncio.sleep(settings.RUN_HEARTBEAT_S)
             try:
                 ours = await self.work.writer(heartbeat, self.work.claim, elapsed_ms=self._elapsed_ms())
-            except (OperationalError, InterfaceError):
+            except DatabaseFault:
                 # Nobody can take the run while the database is away; whether it is still ours shows when it is back.
                 continue
             if not ours:
@@ -180,6 +180,10 @@ class Driver:
 
     def _elapsed_ms(self) -> int:
         return round(self.work.elapsed_s() * 1000)
+
+
+def _ref(key: str) -> StepRef:
+    return StepRef(key=key, stage=stage_of(key), agent_id=agent_of(key))
 
 
 def replace_elapsed(step: StepState, elapsed_s: float) -> StepState:

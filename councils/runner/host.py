@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import Error as DatabaseFault
 
 from councils import live
 from councils.providers import client
@@ -21,7 +21,7 @@ from councils.runner.drive import Driver
 from councils.runner.work import RunWork, Slots
 from councils.runner.writer import Writer
 from councils.store.claims import Claimed, LiveRun, Sign, claim_run, live_runs, orphan_calls_of_ended_run, stray_calls
-from councils.store.ownership import release
+from councils.store.ownership import drop, release
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +135,7 @@ class EngineHost:
             await asyncio.wait([self._drivers[run_pk]])
 
     async def _drive(self, run_pk: int, dead: Sign | None) -> None:
+        claimed = None
         try:
             claimed = await self._claim(run_pk, dead)
             if claimed is None:
@@ -143,8 +144,10 @@ class EngineHost:
             work.broadcast.events(claimed.events)
             self._driving[run_pk] = Driver(work)
             await self._driving[run_pk].run()
-        except Exception:  # One broken run must not take others with it. It stays unowned, is tried again, and given up after three times.
+        except Exception:  # One broken run must not take others with it. It is tried again, and given up after the third time.
             logger.exception("run dropped", extra={"run": run_pk})
+            if claimed is not None:
+                await self._writer.insist(drop, claimed.claim)
         finally:
             self._driving.pop(run_pk, None)
 
@@ -167,7 +170,7 @@ class EngineHost:
                 for run_pk, dead in watch.dead(runs, now=time.monotonic()).items():
                     self._drive_soon(run_pk, dead)
                 await self._sweep(await self._writer(stray_calls))
-            except (OperationalError, InterfaceError):
+            except DatabaseFault:
                 logger.warning("the database is away; runs go on when it is back")
             await asyncio.sleep(SCAN_S)
 

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,7 +15,7 @@ from functools import partial
 from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +23,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BATCH = 32
-INSIST_S = 60.0
-INSIST_EVERY_S = 0.5
+AWAY_S = 0.5
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +55,7 @@ class _Turn(IntEnum):
 
 
 class Writer:
-    """Runs sync functions with the ORM, in order, paid answers before others. Each must be atomic in itself."""
+    """Runs sync functions with the ORM, in order, paid answers before others. Each is atomic."""
 
     def __init__(self) -> None:
         self._jobs: queue.PriorityQueue[tuple[_Turn, int, _Job | None]] = queue.PriorityQueue()
@@ -70,15 +68,19 @@ class Writer:
         return await self._do(_Turn.USUAL, partial(function, *args, **kwargs))
 
     async def insist(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Like a call, but tried again while the database is away: for what was paid for. The function must bear being run twice."""
-        end = time.monotonic() + INSIST_S
+        """Like a call, but tried again for as long as the database is away. The function must bear being run twice."""
+        return await self._until_done(_Turn.USUAL, partial(function, *args, **kwargs))
+
+    async def book(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Insist, and go first: for what was paid for."""
+        return await self._until_done(_Turn.PAID, partial(function, *args, **kwargs))
+
+    async def _until_done(self, turn: _Turn, work: Callable[[], T]) -> T:
         while True:
             try:
-                return await self._do(_Turn.PAID, partial(function, *args, **kwargs))
+                return await self._do(turn, work)
             except (OperationalError, InterfaceError):
-                if time.monotonic() > end:
-                    raise
-                await asyncio.sleep(INSIST_EVERY_S)
+                await asyncio.sleep(AWAY_S)
 
     def close(self) -> None:
         """Finish what is queued, then end the thread."""
@@ -105,9 +107,9 @@ class Writer:
                 return
 
     def _commit(self, jobs: list[_Job]) -> None:
-        """Run the jobs in one transaction. A refusal fails its own job; a commit that fails, or a database that is away, fails them all.
+        """Run the jobs in one transaction. A refusal fails its own job; a database that is away fails them all, with nothing written.
 
-        Nothing is written then.
+        What a database only refuses at the commit (SQLite looks at foreign keys then) is found by running the jobs one by one.
         """
         try:
             if len(jobs) == 1:
@@ -116,6 +118,9 @@ class Writer:
                 with transaction.atomic():
                     for job in jobs:
                         self._attempt(job)
+        except IntegrityError:
+            for job in jobs:
+                self._attempt_alone(job)
         except (DatabaseError, InterfaceError) as error:
             logger.exception("not committed, %d writes failed", len(jobs))
             for job in jobs:
@@ -123,10 +128,15 @@ class Writer:
             # The next batch starts with a new connection; this one may be dead.
             connection.close()
 
+    def _attempt_alone(self, job: _Job) -> None:
+        job.outcome = job.error = None
+        self._commit([job])
+
     @staticmethod
     def _attempt(job: _Job) -> None:
         try:
-            job.outcome = job.work()
+            with transaction.atomic():
+                job.outcome = job.work()
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:  # Carried to the coroutine that asked: it is raised there, in its own traceback.

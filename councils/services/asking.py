@@ -14,6 +14,7 @@ from councils.models import Conversation, CouncilConfiguration, CouncilRun, Mess
 from councils.models.base import new_public_id
 from councils.services.errors import (
     ConversationBusy,
+    ConversationGone,
     CouncilUnavailable,
     EmptyQuestion,
     IdempotencyConflict,
@@ -79,7 +80,7 @@ def ask_council(
                 )
             )
             transaction.on_commit(partial(tasks.start, run.pk))
-    except IntegrityError:
+    except (IntegrityError, ConversationBusy):
         # Somebody sent the same key at the same moment and was first; the unique key in the database is the judge.
         if idempotency_key and (earlier := _earlier(by, idempotency_key, fingerprint)):
             return earlier, False
@@ -91,7 +92,7 @@ def cancel_run(*, run: CouncilRun, by: User) -> bool:
     """Stop a run. Calls in flight are closed and booked; none begins after the commit. ``False``: it had ended already."""
     events = cancel(run.pk, by=by, reason="Cancelled. What had been answered until then is kept.")
     if events:
-        tasks.nudge(run.pk, run.public_id, events)
+        transaction.on_commit(partial(tasks.nudge, run.pk, run.public_id, events))
     return bool(events)
 
 
@@ -122,7 +123,9 @@ def _thread(conversation: Conversation | None, *, by: User, council: CouncilConf
     if conversation is None:
         return Conversation.objects.create(owner=by, council=council, title=make_title(text))
     # Locked, so that two tabs cannot both start a run in the same conversation.
-    locked = Conversation.objects.select_for_update().get(pk=conversation.pk)
+    locked = Conversation.objects.visible_to(by).select_for_update().filter(pk=conversation.pk).first()
+    if locked is None:
+        raise ConversationGone
     if CouncilRun.objects.live().filter(conversation=locked).exists():
         raise ConversationBusy
     locked.save(update_fields=["updated_at"])
@@ -130,7 +133,7 @@ def _thread(conversation: Conversation | None, *, by: User, council: CouncilConf
 
 
 def make_title(text: str) -> str:
-    """The first line of a question, cut at a word."""
+    """The question on one line, cut at a word."""
     line = " ".join(text.split())
     if len(line) <= TITLE_LENGTH:
         return line

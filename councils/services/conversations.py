@@ -27,10 +27,12 @@ def delete_conversation(*, conversation: Conversation, by: User) -> None:
     A run that is under way is cancelled, since nobody could see or stop it.
     """
     with transaction.atomic():
+        # Locked like a question that comes in at the same moment: one of the two sees the other.
+        Conversation.objects.select_for_update().get(pk=conversation.pk)
         conversation.deleted_at = timezone.now()
         conversation.save(update_fields=["deleted_at"])
-    for run in CouncilRun.objects.live().filter(conversation=conversation):
-        cancel_run(run=run, by=by)
+        for run in CouncilRun.objects.live().filter(conversation=conversation):
+            cancel_run(run=run, by=by)
 
 
 def deleted_conversations(by: User) -> QuerySet[Conversation]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from councils.engine.events import EventType
 from councils.engine.types import Stage, StepStatus
-from councils.models import CallStatus, CouncilRun, EntryKind, LedgerEntry, ModelCall, RunStep
+from councils.models import CallStatus, CouncilRun, EntryKind, LedgerEntry, ModelCall, ModelInfo, RunStep
 from councils.snapshot import ModelTarget
 from councils.store.events import Event, append, hold, keep, step_facts, step_texts
 from councils.store.ownership import Claim, is_owner, own
@@ -87,7 +87,8 @@ def begin_call(
         step=step,
         attempt=attempt,
         epoch=claim.epoch,
-        model_id=target.model_id,
+        # The snapshot counts, also for a model that was deleted meanwhile.
+        model_id=target.model_id if ModelInfo.objects.filter(pk=target.model_id).exists() else None,
         model_name=target.name,
         provider_name=target.provider_name,
         structured_mode=structured_mode,
@@ -106,12 +107,13 @@ def settle_call(claim: Claim, ref: StepRef, begun: Begun, booking: Booking, resu
     """Book a call and, with it, what its step became (``None``: the step goes on).
 
     The booking stands in any case; the result only counts while the claim holds and the step is open. Returns whether it counted,
-    and the events. Booking twice does nothing.
+    and the events. Booking twice does nothing, and says the same again without the events.
     """
     run = hold(claim.run_pk)
-    if not _book(run, begun.call_pk, booking):
-        return False, []
     owned = is_owner(run, claim)
+    if not _book(run, begun.call_pk, booking):
+        # It was committed before, and the answer to that got lost on the way: the result stands, and so does its event.
+        return owned, []
     events = []
     if owned and booking.error_kind:
         events.append(append(run, EventType.CALL_FAILED, _failure(ref, begun, booking)))

@@ -78,7 +78,7 @@ def claim_run(run_pk: int, *, worker: str, dead: Sign | None = None) -> Claimed 
     event = append(run, kind, {"epoch": run.epoch, "orphaned_calls": orphans})
     keep(run, "epoch", "heartbeat", "worker", "status", "started_at", "barren_deaths", "unknown_costs", "known_cost_usd")
     if run.barren_deaths >= MAX_BARREN_DEATHS:
-        reason = f"The server died {MAX_BARREN_DEATHS} times while it worked on this run, so it was given up. Ask again to retry."
+        reason = f"The server stopped or failed {MAX_BARREN_DEATHS} times in a row on this run, so it was given up. Ask again to retry."
         close(run, RunEnd(status=RunStatus.FAILED, reason=reason))
         return None
     return _hand_over(run, (event,))

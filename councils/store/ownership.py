@@ -39,6 +39,12 @@ def heartbeat(claim: Claim, *, elapsed_ms: int) -> bool:
     return mine.update(heartbeat=F("heartbeat") + 1, elapsed_ms=elapsed_ms) == 1
 
 
+def drop(claim: Claim) -> None:
+    """Give the run back after a fault of ours. It counts like a death: the third without progress ends the run."""
+    mine = CouncilRun.objects.filter(pk=claim.run_pk, epoch=claim.epoch, status=RunStatus.RUNNING.value)
+    mine.update(worker="", barren_deaths=F("barren_deaths") + 1)
+
+
 def release(claim: Claim, *, elapsed_ms: int) -> None:
     """Give the run back, for instance on SIGTERM: anybody may claim it at once."""
     CouncilRun.objects.filter(pk=claim.run_pk, epoch=claim.epoch).update(worker="", elapsed_ms=elapsed_ms)

@@ -27,11 +27,13 @@ def record_step(claim: Claim, ref: StepRef, result: StepWrite) -> list[Event]:
 
 
 @transaction.atomic
-def mark_late(claim: Claim, keys: Iterable[str]) -> list[Event]:
-    """Stop waiting for these steps. Their calls may go on; what they bring is stored and shown."""
+def mark_late(claim: Claim, refs: Iterable[StepRef]) -> list[Event]:
+    """Stop waiting for these steps. Their calls may go on; what they bring is stored and shown. One without a call yet gets none."""
     run = own(claim)
     events = []
-    for step in RunStep.objects.filter(run=run, key__in=list(keys), status=StepStatus.RUNNING.value):
+    for step in [open_step(run, ref) for ref in refs]:
+        if step.status != StepStatus.RUNNING.value:
+            continue
         step.status = StepStatus.LATE.value
         step.save(update_fields=["status"])
         events.append(append(run, EventType.STEP_LATE, step_facts(step)))

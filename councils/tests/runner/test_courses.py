@@ -17,7 +17,7 @@ from councils.engine.errors import (
     StructureUnsupported,
 )
 from councils.engine.types import CompletionRequest, FinishReason, RunStatus, StepStatus, StructuredMode
-from councils.models import CallStatus, CouncilRun, ModelCall, ModelInfo
+from councils.models import CallStatus, CouncilConfiguration, CouncilRun, ModelCall, ModelInfo, Provider
 from councils.providers.scripted import Answer, Reply
 from councils.tests.durability.support import event_types, step
 from councils.tests.runner.lives import audit_scripted, play
@@ -246,3 +246,17 @@ def test_characters_that_no_database_takes_do_not_get_into_one(scripted: Stage) 
     assert step(story.run, "opinion:agent_1").text == "Blue."
     verdicts = step(story.run, "review:agent_1").payload["ballot"]["verdicts"]
     assert {verdict["reasoning"] for verdict in verdicts} == {"Clear."}
+
+
+def test_a_run_outlives_its_council_its_model_and_its_provider(scripted: Stage) -> None:
+    council = scripted()
+    run = council.ask()
+    CouncilConfiguration.objects.all().delete()
+    Provider.objects.all().delete()
+
+    story = play(run)
+
+    run.refresh_from_db()
+    assert (story.run.status, run.council) == (RunStatus.SUCCEEDED, None)
+    assert set(ModelCall.objects.filter(run=run).values_list("model", flat=True)) == {None}
+    assert audit_scripted(run, council.provider).problems == []

@@ -74,7 +74,7 @@ async def test_what_was_paid_for_is_written_before_what_waits_beside_it() -> Non
         await asyncio.sleep(0.05)
         begun = asyncio.ensure_future(writer(order.append, "begun"))
         await asyncio.sleep(0)
-        paid = asyncio.ensure_future(writer.insist(order.append, "paid"))
+        paid = asyncio.ensure_future(writer.book(order.append, "paid"))
         await asyncio.sleep(0)
         gate.set()
         await asyncio.gather(busy, begun, paid)
@@ -99,12 +99,12 @@ async def test_a_database_that_is_away_fails_the_whole_batch_and_nothing_is_writ
         assert await writer(count) == 0
 
 
-async def test_a_commit_that_fails_is_told_to_all_and_the_writer_goes_on() -> None:
+async def test_what_only_the_commit_refuses_fails_alone_and_the_writer_goes_on() -> None:
     async with a_writer() as writer:
         results = await in_one_batch(writer, lambda: add("a"), break_at_commit, lambda: add("b"))
 
-        assert [type(result) for result in results] == [IntegrityError] * 3
-        assert await writer(count) == 0
+        assert [type(result) for result in results] == [str, IntegrityError, str]
+        assert await writer(count) == 2
         assert await writer(add, "later") == "later"
 
 
@@ -151,7 +151,7 @@ async def test_closing_finishes_what_is_queued() -> None:
 
 
 async def test_what_was_paid_for_is_tried_again_until_the_database_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writers, "INSIST_EVERY_S", 0.01)
+    monkeypatch.setattr(writers, "AWAY_S", 0.01)
     faults = [OperationalError("gone"), OperationalError("still gone")]
 
     def unlucky() -> str:
@@ -164,10 +164,10 @@ async def test_what_was_paid_for_is_tried_again_until_the_database_is_back(monke
         assert await writer(count) == 1
 
 
-async def test_insisting_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writers, "INSIST_S", 0.0)
-    monkeypatch.setattr(writers, "INSIST_EVERY_S", 0.0)
+async def test_whoever_insists_can_still_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writers, "AWAY_S", 0.01)
 
     async with a_writer() as writer:
-        with pytest.raises(OperationalError):
-            await writer.insist(add_then, OperationalError("gone"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await writer.insist(add_then, OperationalError("gone"))

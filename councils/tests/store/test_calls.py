@@ -11,7 +11,7 @@ from councils.store.calls import StepHasResult, StepWrite
 from councils.store.ownership import LostRun
 from councils.store.runs import cancel
 from councils.store.steps import mark_late
-from councils.tests.store.support import ANSWERED, FAILED, Owner, amounts, call_of, done, events_of, step_of
+from councils.tests.store.support import ANSWERED, FAILED, Owner, amounts, call_of, done, events_of, ref, step_of
 
 KEY = "opinion:agent_1"
 
@@ -42,7 +42,7 @@ def test_no_attempt_begins_for_a_step_that_has_failed(owner: Owner, status: Step
 
 def test_no_attempt_begins_for_a_step_that_is_late(owner: Owner) -> None:
     owner.settle(KEY, owner.begin(KEY), FAILED)
-    mark_late(owner.claim, [KEY])
+    mark_late(owner.claim, [ref(KEY)])
 
     with pytest.raises(StepHasResult):
         owner.begin(KEY, attempt=2)
@@ -97,7 +97,7 @@ def test_booking_twice_books_once(owner: Owner) -> None:
     begun = owner.answer(KEY)
     before = events_of(owner.run)
 
-    assert owner.settle(KEY, begun, replace(ANSWERED, cost_usd=Decimal(9)), done("Red.")) == (False, [])
+    assert owner.settle(KEY, begun, replace(ANSWERED, cost_usd=Decimal(9)), done("Red.")) == (True, [])
     assert amounts(begun) == [("charged", Decimal("0.5"))]
     assert step_of(owner.run, KEY).text == "Blue."
     assert events_of(owner.run) == before
@@ -166,7 +166,7 @@ def test_the_same_attempt_cannot_be_written_down_twice(owner: Owner) -> None:
 
 def test_what_comes_late_is_kept_as_late(owner: Owner) -> None:
     begun = owner.begin(KEY)
-    mark_late(owner.claim, [KEY])
+    mark_late(owner.claim, [ref(KEY)])
 
     accepted, events = owner.settle(KEY, begun, ANSWERED, done())
 
@@ -177,7 +177,7 @@ def test_what_comes_late_is_kept_as_late(owner: Owner) -> None:
 
 def test_a_late_step_that_fails_has_failed(owner: Owner) -> None:
     begun = owner.begin(KEY)
-    mark_late(owner.claim, [KEY])
+    mark_late(owner.claim, [ref(KEY)])
 
     owner.settle(KEY, begun, FAILED, StepWrite(status=StepStatus.FAILED, error_kind="broken_stream"))
 
@@ -187,7 +187,7 @@ def test_a_late_step_that_fails_has_failed(owner: Owner) -> None:
 def test_marking_late_leaves_a_step_alone_that_has_its_result(owner: Owner) -> None:
     owner.answer(KEY)
 
-    assert mark_late(owner.claim, [KEY]) == []
+    assert mark_late(owner.claim, [ref(KEY)]) == []
     assert step_of(owner.run, KEY).status == StepStatus.DONE
 
 

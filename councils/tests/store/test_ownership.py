@@ -79,7 +79,7 @@ def test_a_replaced_owner_writes_nothing(owner: Owner) -> None:
     before = events_of(owner.run)
 
     writes: list[Callable[[], object]] = [
-        lambda: mark_late(owner.claim, ["opinion:agent_1"]),
+        lambda: mark_late(owner.claim, [ref("opinion:agent_1")]),
         lambda: record_step(owner.claim, ref("opinion:agent_1"), done()),
         lambda: save_tally(owner.claim, ref("opinion:agent_1"), {}),
         owner.finish,
@@ -130,7 +130,7 @@ def test_three_deaths_without_progress_end_the_run(owner: Owner) -> None:
 
     owner.run.refresh_from_db()
     assert owner.run.status == RunStatus.FAILED
-    assert "died 3 times" in owner.run.reason
+    assert "failed 3 times" in owner.run.reason
     assert events_of(owner.run)[-1]["type"] == "run_finished"
 
 
@@ -146,7 +146,7 @@ def test_progress_makes_earlier_deaths_forgotten(owner: Owner) -> None:
 
 
 @pytest.mark.parametrize(
-    "step_on", [lambda owner: mark_late(owner.claim, [KEY]), lambda owner: record_step(owner.claim, ref(KEY), OVERDUE)]
+    "step_on", [lambda owner: mark_late(owner.claim, [ref(KEY)]), lambda owner: record_step(owner.claim, ref(KEY), OVERDUE)]
 )
 def test_giving_a_step_up_is_progress_too(owner: Owner, step_on: Callable[[Owner], object]) -> None:
     second = Owner.of(owner.run, worker="second")
