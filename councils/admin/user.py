@@ -1,5 +1,6 @@
 """People, groups and the keys of their programs."""
 
+import secrets
 from typing import Any
 
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -7,8 +8,12 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 
 from councils.admin.base import (
     AdminPasswordChangeForm,
@@ -22,6 +27,7 @@ from councils.admin.base import (
     unregister,
 )
 from councils.models import ApiKey, User
+from councils.models.crypto import seal, unseal
 
 # Whoever may give these away could give them to themselves.
 SUPERUSER_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -78,6 +84,10 @@ class GroupAdmin(DjangoGroupAdmin, ProductAdmin[Group]):
         return self._superuser(request)
 
 
+def _session_key(name: str) -> str:
+    return f"issued_api_key:{name}"
+
+
 @register(ApiKey)
 class ApiKeyAdmin(ProductAdmin[ApiKey]):
     """A key is shown once, when it is made. Afterwards it can only be revoked."""
@@ -115,14 +125,28 @@ class ApiKeyAdmin(ProductAdmin[ApiKey]):
         ApiKey.objects.filter(pk=key.pk).update(expires_at=obj.expires_at)
         obj.pk = key.pk
         obj.refresh_from_db()
-        # Only this one answer sees it: kept on the object, not in a message, which would travel in a cookie.
+        # Kept on the object, not in a message, which would travel in a cookie.
         vars(obj)[ISSUED] = text
 
+    def get_urls(self) -> list[URLPattern]:
+        shown = path("issued/<str:name>/", self.admin_site.admin_view(self.issued), name="councils_apikey_issued")
+        return [shown, *super().get_urls()]
+
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "title": "API key", "key": obj, "text": vars(obj)[ISSUED], "opts": self.opts}
-        response = TemplateResponse(request, "admin/councils/apikey/issued.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        """Lead on to the page that shows the key, so that a reload does not make another one."""
+        name = secrets.token_urlsafe(16)
+        # Encrypted, because the session lies in the database.
+        request.session[_session_key(name)] = {"key": obj.pk, "text": seal(vars(obj)[ISSUED])}
+        return redirect("admin:councils_apikey_issued", name)
+
+    @method_decorator(never_cache)
+    def issued(self, request: HttpRequest, name: str) -> HttpResponse:
+        """The new key, for one showing: the session forgets it now."""
+        kept = request.session.pop(_session_key(name), None)
+        key = self.get_queryset(request).filter(pk=kept["key"]).first() if kept else None
+        text = unseal(kept["text"]) if kept and key else ""
+        context = {**self.admin_site.each_context(request), "title": "API key", "key": key, "text": text, "opts": self.opts}
+        return TemplateResponse(request, "admin/councils/apikey/issued.html", context)
 
     @display(description="state", label={"usable": "success", "expired": "warning", "revoked": "danger"})
     def state(self, key: ApiKey) -> str:

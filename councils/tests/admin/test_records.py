@@ -66,7 +66,7 @@ def key_form(user: User, **fields: object) -> dict[str, str]:
 
 
 def test_a_new_key_is_shown_once_and_works(admin: Client, root: User) -> None:
-    answer = admin.post(f"{KEYS}add/", key_form(root))
+    answer = admin.post(f"{KEYS}add/", key_form(root), follow=True)
 
     assert answer.context is not None
     text = answer.context["text"]
@@ -79,6 +79,30 @@ def test_a_new_key_is_shown_once_and_works(admin: Client, root: User) -> None:
     for later in (admin.get(KEYS), admin.get(f"{KEYS}{found.pk}/change/"), admin.get(f"{KEYS}{found.pk}/history/")):
         assert text not in later.content.decode()
         assert found.key_hash not in later.content.decode()
+
+
+def test_a_reload_makes_no_second_key_and_shows_the_first_no_more(admin: Client, root: User) -> None:
+    posted = admin.post(f"{KEYS}add/", key_form(root))
+    stored = str(dict(admin.session.items()))
+    text = admin.get(posted["Location"]).context["text"]
+
+    again = admin.get(posted["Location"])
+
+    assert posted.status_code == 302
+    assert text
+    assert text not in stored
+    assert text not in again.content.decode()
+    assert "was shown already" in again.content.decode()
+    assert ApiKey.objects.count() == 1
+
+
+def test_nobody_else_can_open_the_page_of_a_new_key(admin: Client, root: User) -> None:
+    address = admin.post(f"{KEYS}add/", key_form(root))["Location"]
+
+    assert sign_in(make_user()).get(address).status_code == 302
+    other = sign_in(staff_with("view_apikey")).get(address)
+    assert (other.status_code, other.context["text"]) == (200, "")
+    assert admin.get(address).context["text"]
 
 
 def test_a_key_can_expire(admin: Client, root: User) -> None:
