@@ -1,4 +1,5 @@
 import councils.models.base
+import councils.models.options
 import councils.models.council
 import councils.models.provider
 import django.contrib.auth.models
@@ -167,7 +168,12 @@ class Migration(migrations.Migration):
                         verbose_name="structured output",
                     ),
                 ),
-                ("options", models.JSONField(blank=True, default=dict, help_text="Switches of this model, see docs/configuration.md.")),
+                (
+                    "options",
+                    councils.models.options.OptionsField(
+                        blank=True, default=dict, help_text="Switches of this model, see docs/configuration.md."
+                    ),
+                ),
                 ("is_active", models.BooleanField(default=True)),
             ],
             options={
@@ -734,7 +740,12 @@ class Migration(migrations.Migration):
                         validators=[django.core.validators.MinValueValidator(1)],
                     ),
                 ),
-                ("options", models.JSONField(blank=True, default=dict, help_text="Dialect switches, see docs/configuration.md.")),
+                (
+                    "options",
+                    councils.models.options.OptionsField(
+                        blank=True, default=dict, help_text="Dialect switches, see docs/configuration.md."
+                    ),
+                ),
                 ("is_active", models.BooleanField(default=True)),
             ],
             options={

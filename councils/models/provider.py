@@ -12,6 +12,7 @@ from django.db.models import Q
 from councils.engine.types import StructuredMode
 from councils.models.base import TimestampedModel
 from councils.models.crypto import seal, unseal
+from councils.models.options import OptionsField
 
 # Names of environment variables that may hold a provider's key. Narrow on purpose: nobody should be able to send
 # SECRET_KEY or DATABASE_URL to an address of their choice.
@@ -71,7 +72,7 @@ class Provider(TimestampedModel):
     max_parallel_calls = models.PositiveIntegerField(
         default=32, validators=[MinValueValidator(1)], help_text="Calls that each server process may have open at once."
     )
-    options = models.JSONField(default=dict, blank=True, help_text="Dialect switches, see docs/configuration.md.")
+    options = OptionsField(default=dict, blank=True, help_text="Dialect switches, see docs/configuration.md.")
     is_active = models.BooleanField(default=True)
 
     objects = ProviderQuerySet.as_manager()
@@ -130,7 +131,7 @@ class ModelInfo(TimestampedModel):
         default=StructuredMode.JSON_SCHEMA.value,
         help_text="The strongest way in which this model gives JSON. Lowered by itself when the provider refuses it.",
     )
-    options = models.JSONField(default=dict, blank=True, help_text="Switches of this model, see docs/configuration.md.")
+    options = OptionsField(default=dict, blank=True, help_text="Switches of this model, see docs/configuration.md.")
     is_active = models.BooleanField(default=True)
 
     objects = ModelInfoQuerySet.as_manager()
