@@ -36,14 +36,14 @@ class QuestionForm(forms.Form):
     nonce = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     def __init__(self, user: User, data: QueryDict | None = None, *, conversation: Conversation | None = None, chosen: str = "") -> None:
-        council = chosen or (conversation.council.slug if conversation and conversation.council else "")
+        council = chosen or (conversation.council.slug if conversation and conversation.council else last_asked(user))
         super().__init__(data, initial={"nonce": uuid.uuid4().hex, "council": council})
         self.user, self.conversation = user, conversation
         self.councils = list(CouncilConfiguration.objects.active().prefetch_related("members__model"))
 
     @property
     def chosen(self) -> str:
-        """The slug of the council to show as chosen: the sent one, the conversation's, else the first of the list."""
+        """The slug of the council to show as chosen: the sent one, the conversation's, the last one asked, else the first of the list."""
         value = str(self["council"].value() or "")
         known = [council.slug for council in self.councils]
         return value if value in known else next(iter(known), "")
@@ -59,6 +59,11 @@ class QuestionForm(forms.Form):
             return None
         text = f"{self.cleaned_data['council'].slug}\x00{self.cleaned_data['question']}"
         return f"web:{nonce}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def last_asked(user: User) -> str:
+    """The slug of the council that this user asked last; empty where there is none any more."""
+    return CouncilRun.objects.filter(owner=user).order_by("-created_at").values_list("council__slug", flat=True).first() or ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,20 @@ def test_the_default_council_is_chosen_unless_the_address_names_another(page: Cl
     assert f'value="{first.slug}" checked' in page.get("/", {"council": "no-such"}).text
 
 
+def test_the_council_that_was_asked_last_is_chosen(page: Client, ada: User, council: CouncilConfiguration) -> None:
+    default, gone = make_council(name="First", is_default=True), make_council(name="Gone")
+    make_run(owner=make_user("bob"), council=gone)
+    make_run(owner=ada, council=default)
+    make_run(owner=ada, council=council)
+    assert f'value="{council.slug}" checked' in page.get("/").text
+
+    make_run(owner=ada, council=gone)
+    gone.is_active = False
+    gone.save()
+
+    assert f'value="{default.slug}" checked' in page.get("/").text
+
+
 @pytest.mark.parametrize(
     ("question", "status", "complaint"),
     [

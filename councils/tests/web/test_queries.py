@@ -41,7 +41,7 @@ def test_parts_of_the_run_page_cost_no_more_than_the_run(queries: Callable[[str]
 
 @pytest.mark.parametrize(
     ("path", "most"),
-    [("/", 6), ("/conversations/", 4), ("/conversations/?show=failures", 4), ("/conversations/?q=annual+plan", 4)],
+    [("/", 7), ("/conversations/", 4), ("/conversations/?show=failures", 4), ("/conversations/?q=annual+plan", 4)],
 )
 def test_lists_ask_the_same_for_one_and_for_many(queries: Callable[[str], int], ada: User, path: str, most: int) -> None:
     make_run(owner=ada, council=make_council(), status=RunStatus.PARTIAL)
