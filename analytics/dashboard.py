@@ -40,7 +40,7 @@ def tiles(day: DayFigures) -> list[Tile]:
     unknown = f"and {day.unknown_costs} calls of unknown cost" if day.unknown_costs else "every cost is known"
     return [
         Tile(title="Runs today", value=f"{day.runs:,}", note=_success(day), address=runs),
-        Tile(title="Spent today", value=f"${day.spend_usd:.2f}", note=unknown, address=calls),
+        Tile(title="Spent today", value=f"{day.spend_usd:,.{4 if 0 < day.spend_usd < 1 else 2}f} USD", note=unknown, address=calls),
         Tile(
             title="Tokens today",
             value=f"{day.prompt_tokens + day.completion_tokens:,}",

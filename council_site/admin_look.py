@@ -25,6 +25,10 @@ def _item(title: str, model: str, icon: str) -> dict[str, Any]:
     }
 
 
+def _icon(_request: HttpRequest) -> str:
+    return static("councils/icon.svg")
+
+
 def _stylesheet(_request: HttpRequest) -> str:
     return static("admin/council.css")
 
@@ -34,6 +38,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "LLM Council",
     "SITE_SYMBOL": "groups",
     "SITE_URL": "/",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "SHOW_BACK_BUTTON": True,
     "STYLES": [_stylesheet],
     "DASHBOARD_CALLBACK": "analytics.dashboard.dashboard",
@@ -95,6 +100,16 @@ UNFOLD: dict[str, Any] = {
                     _item("Users", "councils.user", "person"),
                     _item("Groups", "auth.group", "group"),
                     _item("API keys", "councils.apikey", "key"),
+                ],
+            },
+            {
+                "title": "Schedule",
+                "separator": True,
+                "collapsible": True,
+                "items": [
+                    _item("Periodic tasks", "django_celery_beat.periodictask", "schedule"),
+                    _item("Intervals", "django_celery_beat.intervalschedule", "timer"),
+                    _item("Crontabs", "django_celery_beat.crontabschedule", "calendar_month"),
                 ],
             },
         ],

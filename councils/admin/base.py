@@ -1,13 +1,15 @@
 """The admin's common ground, and the only place that knows django-unfold, which gives it its looks."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import DateTimeField, Model
 from django.http import HttpRequest
 
+from councils.admin.show import moment
 from councils.models import User
 
 if TYPE_CHECKING:
@@ -72,6 +74,17 @@ def signed_in(request: HttpRequest) -> User:
     return request.user
 
 
+@cache
+def _moment_column(name: str, title: str) -> Callable[[Model], str]:
+    """Always the same function for the same column: the admin compares them."""
+
+    @display(description=title, ordering=name)
+    def column(row: Model) -> str:
+        return moment(getattr(row, name))
+
+    return column
+
+
 class ProductAdmin(ModelAdmin[_M]):
     """Lists of a page, filters at the side, a warning before unsaved changes are lost."""
 
@@ -80,6 +93,12 @@ class ProductAdmin(ModelAdmin[_M]):
     show_full_result_count = False
     compressed_fields = True
     warn_unsaved_form = True
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Times are shown to the minute, with their zone."""
+        times = {field.name: field for field in self.opts.get_fields() if isinstance(field, DateTimeField)}
+        columns = super().get_list_display(request)
+        return [_moment_column(name, times[name].verbose_name) if name in times else name for name in columns]
 
 
 class ReadOnlyAdmin(ProductAdmin[_M]):

@@ -1,7 +1,5 @@
 """Conversations and their messages, to look at."""
 
-from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from councils.admin.base import ReadOnlyAdmin, ReadOnlyInline, display, register
@@ -45,11 +43,9 @@ class MessageAdmin(ReadOnlyAdmin[Message]):
     list_filter = ("role", "created_at")
     list_select_related = ("conversation__owner",)
     search_fields = ("=public_id", "text")
+    ordering = ("-pk",)
     fields = ("public_id", "conversation_link", "role", "shown_text", "run_link", "created_at")
     readonly_fields = fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
-        return super().get_queryset(request).order_by("-pk")
 
     @display(description="text")
     def beginning(self, message: Message) -> str:

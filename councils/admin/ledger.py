@@ -8,14 +8,32 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from councils.admin.base import ProductAdmin, ReadOnlyAdmin, ReadOnlyInline, display, register
-from councils.admin.show import STATUS_LABELS, duration, link_to, price, usd
+from councils.admin.show import STATUS_LABELS, duration, link_to, price, usd, yes_or_no
 from councils.models import Budget, LedgerEntry, ModelCall
+
+
+def with_holders(entries: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry]:
+    """Entries with whose they are, without the long columns on the way there."""
+    long = ("call__run__config_snapshot", "call__run__sealed_keys", "call__run__answer")
+    return entries.select_related("call__run__owner").defer(*long)
 
 
 class EntryInline(ReadOnlyInline[LedgerEntry, ModelCall]):
     model = LedgerEntry
-    fields = ("account", "kind", "amount_usd", "created_at")
+    fields = ("holder", "kind", "amount", "created_at")
     readonly_fields = fields
+    hide_title = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEntry]:
+        return with_holders(super().get_queryset(request))
+
+    @display(description="account")
+    def holder(self, entry: LedgerEntry) -> str:
+        return entry.holder
+
+    @display(description="amount")
+    def amount(self, entry: LedgerEntry) -> str:
+        return usd(entry.amount_usd)
 
 
 @register(ModelCall)
@@ -35,6 +53,7 @@ class ModelCallAdmin(ReadOnlyAdmin[ModelCall]):
     list_filter = ("status", "model__provider", "substituted", "usage_source", "created_at")
     list_select_related = ("step",)
     search_fields = ("=public_id", "=run__public_id", "=model_name", "=error_kind")
+    ordering = ("-pk",)
     inlines = (EntryInline,)
     fieldsets = (
         (
@@ -47,20 +66,25 @@ class ModelCallAdmin(ReadOnlyAdmin[ModelCall]):
                 )
             },
         ),
-        ("Answer", {"fields": (("finish_reason", "structured_mode", "substituted"), ("error_kind", "error_detail"))}),
+        ("Answer", {"fields": (("finish_reason", "structured_mode", "fallback"), ("error_kind", "error_detail"))}),
         ("Usage", {"fields": (("prompt_tokens", "completion_tokens", "usage_source"), ("cost", "input_rate", "output_rate"))}),
         ("Time", {"fields": (("took", "first_text"), ("created_at", "finished_at"), "epoch")}),
     )
     readonly_fields = (
-        "public_id", "status_label", "run_link", "step_link", "cost", "input_rate", "output_rate", "took", "first_text", "created_at",
+        "public_id", "status_label", "fallback", "run_link", "step_link",
+        "cost", "input_rate", "output_rate", "took", "first_text", "created_at",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelCall]:
-        return super().get_queryset(request).defer("step__text", "step__payload").order_by("-pk")
+        return super().get_queryset(request).defer("step__text", "step__payload")
 
     @display(description="status", ordering="status", label=STATUS_LABELS)
     def status_label(self, call: ModelCall) -> str:
         return call.status
+
+    @display(description="substituted")
+    def fallback(self, call: ModelCall) -> str:
+        return yes_or_no(call.substituted)
 
     @display(description="step")
     def step_link(self, call: ModelCall) -> SafeString | str:
@@ -80,11 +104,11 @@ class ModelCallAdmin(ReadOnlyAdmin[ModelCall]):
     def cost(self, call: ModelCall) -> str:
         return usd(call.cost_usd)
 
-    @display(description="$ / 1,000 in")
+    @display(description="price of 1,000 tokens in")
     def input_rate(self, call: ModelCall) -> str:
         return price(call.input_price)
 
-    @display(description="$ / 1,000 out")
+    @display(description="price of 1,000 tokens out")
     def output_rate(self, call: ModelCall) -> str:
         return price(call.output_price)
 
@@ -99,15 +123,19 @@ class ModelCallAdmin(ReadOnlyAdmin[ModelCall]):
 
 @register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnlyAdmin[LedgerEntry]):
-    list_display = ("created_at", "account", "kind", "amount", "call_link")
+    list_display = ("created_at", "holder", "kind", "amount", "call_link")
     list_filter = ("kind", "created_at")
-    list_select_related = ("call",)
+    ordering = ("-pk",)
     search_fields = ("=account", "=call__public_id")
-    fields = ("created_at", "account", "kind", "amount", "call_link")
+    fields = ("created_at", "holder", "kind", "amount", "call_link")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEntry]:
-        return super().get_queryset(request).order_by("-pk")
+        return with_holders(super().get_queryset(request))
+
+    @display(description="account", ordering="account")
+    def holder(self, entry: LedgerEntry) -> str:
+        return entry.holder
 
     @display(description="amount", ordering="amount_usd")
     def amount(self, entry: LedgerEntry) -> str:

@@ -178,11 +178,11 @@ class ModelInfoAdmin(ProductAdmin[ModelInfo]):
     def provider_link(self, model: ModelInfo) -> SafeString | str:
         return link_to(model.provider)
 
-    @display(description="$ / 1,000 in", ordering="cost_per_1k_input_tokens")
+    @display(description="price of 1,000 tokens in", ordering="cost_per_1k_input_tokens")
     def input_price(self, model: ModelInfo) -> str:
         return price(model.cost_per_1k_input_tokens)
 
-    @display(description="$ / 1,000 out", ordering="cost_per_1k_output_tokens")
+    @display(description="price of 1,000 tokens out", ordering="cost_per_1k_output_tokens")
     def output_price(self, model: ModelInfo) -> str:
         return price(model.cost_per_1k_output_tokens)
 

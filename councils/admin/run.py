@@ -3,17 +3,33 @@
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models.functions import Left
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from councils.admin.base import ReadOnlyAdmin, ReadOnlyInline, action, display, register, signed_in
-from councils.admin.show import NOTHING, STATUS_LABELS, duration, json_block, link_to, link_to_list, text_block, usd
+from councils.admin.show import (
+    EXCERPT_CHARS,
+    NOTHING,
+    STATUS_LABELS,
+    duration,
+    excerpt,
+    json_block,
+    link_to,
+    link_to_list,
+    text_block,
+    usd,
+    yes_or_no,
+)
 from councils.models import CouncilRun, ModelCall, Opinion, Review, RunEvent, RunStep, Synthesis
 from councils.services.asking import cancel_run
 from councils.services.attention import runs_needing_attention
+
+SHORT_ID_CHARS = 8
 
 
 class AttentionFilter(SimpleListFilter):
@@ -52,7 +68,7 @@ class StepInline(ReadOnlyInline[RunStep, CouncilRun]):
 
 @register(CouncilRun)
 class CouncilRunAdmin(ReadOnlyAdmin[CouncilRun]):
-    list_display = ("public_id", "status_label", "council_name", "owner", "origin", "consensus", "tokens", "cost", "took", "created_at")
+    list_display = ("asked", "page", "status_label", "council_name", "owner", "origin", "consensus", "tokens", "cost", "took", "created_at")
     list_filter = (AttentionFilter, "status", "origin", "council", "created_at")
     list_select_related = ("owner",)
     search_fields = ("=public_id", "council_name", "owner__username", "conversation__title")
@@ -64,7 +80,7 @@ class CouncilRunAdmin(ReadOnlyAdmin[CouncilRun]):
             None,
             {
                 "fields": (
-                    ("public_id", "status_label"),
+                    ("public_id", "page", "status_label"),
                     "reason",
                     "mark_list",
                     ("council_name", "owner", "origin"),
@@ -82,14 +98,16 @@ class CouncilRunAdmin(ReadOnlyAdmin[CouncilRun]):
         ("Configuration of this run", {"fields": ("shown_snapshot",), "classes": ("collapse",)}),
     )
     readonly_fields = (
-        "public_id", "status_label", "mark_list", "conversation_link",
+        "public_id", "page", "status_label", "mark_list", "conversation_link",
          "question", "shown_answer", "consensus", "tokens", "cost", "took", "created_at",
         "records", "shown_snapshot",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CouncilRun]:
         # Lists show none of the long columns, and nobody looks at sealed keys.
-        return super().get_queryset(request).defer("config_snapshot", "sealed_keys", "answer")
+        is_mine = ExpressionWrapper(Q(owner=signed_in(request), conversation__deleted_at=None), BooleanField())
+        runs = super().get_queryset(request).defer("config_snapshot", "sealed_keys", "answer")
+        return runs.annotate(is_mine=is_mine, question_start=Left("message__text", EXCERPT_CHARS + 1))
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("councils.change_councilrun")
@@ -103,6 +121,19 @@ class CouncilRunAdmin(ReadOnlyAdmin[CouncilRun]):
     @display(description="status", ordering="status", label=STATUS_LABELS)
     def status_label(self, run: CouncilRun) -> str:
         return run.status
+
+    @display(description="question")
+    def asked(self, run: CouncilRun) -> str:
+        return excerpt(str(vars(run)["question_start"])) or NOTHING
+
+    @display(description="page")
+    def page(self, run: CouncilRun) -> SafeString:
+        """The run as its owner sees it. Nobody else can open that."""
+        shown = f"{run.public_id[:SHORT_ID_CHARS]}…"
+        if not vars(run)["is_mine"]:
+            return format_html('<span title="{}">{}</span>', run.public_id, shown)
+        address = reverse("run", args=[run.public_id])
+        return format_html('<a href="{}" title="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, run.public_id, shown)
 
     @display(description="marks")
     def mark_list(self, run: CouncilRun) -> str:
@@ -154,14 +185,15 @@ class RunStepAdmin(ReadOnlyAdmin[RunStep]):
     list_filter = ("stage", "status", "substituted", "started_at")
     list_select_related = ("run",)
     search_fields = ("=run__public_id", "=key", "=model_name")
+    ordering = ("-pk",)
     fields = (
-        ("key", "status_label"), "run_link", ("model_name", "substituted", "finish_reason"), ("took", "started_at", "finished_at"),
+        ("key", "status_label"), "run_link", ("model_name", "fallback", "finish_reason"), ("took", "started_at", "finished_at"),
         ("error_kind", "error_message"), "shown_text", "shown_payload", "calls",
     )  # fmt: skip
-    readonly_fields = ("run_link", "status_label", "took", "started_at", "shown_text", "shown_payload", "calls")
+    readonly_fields = ("run_link", "status_label", "fallback", "took", "started_at", "shown_text", "shown_payload", "calls")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RunStep]:
-        return super().get_queryset(request).defer("text", "payload", "run__config_snapshot", "run__sealed_keys").order_by("-pk")
+        return super().get_queryset(request).defer("text", "payload", "run__config_snapshot", "run__sealed_keys")
 
     @display(description="status", ordering="status", label=STATUS_LABELS)
     def status_label(self, step: RunStep) -> str:
@@ -170,6 +202,10 @@ class RunStepAdmin(ReadOnlyAdmin[RunStep]):
     @display(description="run")
     def run_link(self, step: RunStep) -> SafeString | str:
         return link_to(step.run)
+
+    @display(description="substituted")
+    def fallback(self, step: RunStep) -> str:
+        return yes_or_no(step.substituted)
 
     @display(description="time", ordering="latency_ms")
     def took(self, step: RunStep) -> str:
@@ -194,11 +230,12 @@ class RunEventAdmin(ReadOnlyAdmin[RunEvent]):
     list_filter = ("type", "created_at")
     list_select_related = ("run",)
     search_fields = ("=run__public_id",)
+    ordering = ("-pk",)
     fields = ("run_link", "seq", "type", "shown_payload", "created_at")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RunEvent]:
-        return super().get_queryset(request).defer("run__config_snapshot", "run__sealed_keys").order_by("-pk")
+        return super().get_queryset(request).defer("run__config_snapshot", "run__sealed_keys")
 
     @display(description="run")
     def run_link(self, event: RunEvent) -> SafeString | str:

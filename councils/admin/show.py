@@ -1,14 +1,17 @@
 """How values look in lists and records. Everything from outside goes through ``format_html``: it shows as text, whatever it holds."""
 
 import json
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Model
 from django.urls import reverse
+from django.utils.dateformat import format as date_format
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 
 NOTHING = "–"
 EXCERPT_CHARS = 120
@@ -36,17 +39,31 @@ def usd(amount: Decimal | None) -> str:
     """Money for people; an unknown amount says so."""
     if amount is None:
         return "unknown"
-    return f"${amount:.2f}" if amount >= 1 or amount == 0 else f"${amount:.6f}"
+    if amount == 0 or abs(amount) >= 1:
+        return f"{amount:,.2f} USD"
+    # Four digits at least, and as many as it takes to say something.
+    whole, _, digits = f"{amount.normalize():f}".partition(".")
+    return f"{whole}.{digits:0<4} USD"
 
 
 def price(amount: Decimal | None) -> str:
-    return "unknown" if amount is None else f"${amount.normalize():f}"
+    return "unknown" if amount is None else f"{amount.normalize():f} USD"
+
+
+def moment(value: datetime | None) -> str:
+    """A time to the minute, with its zone, in an order that sorts."""
+    return NOTHING if value is None else date_format(localtime(value), "Y-m-d H:i T")
 
 
 def duration(milliseconds: int | None) -> str:
     if milliseconds is None:
         return NOTHING
     return f"{milliseconds}\u00a0ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f}\u00a0s"
+
+
+def yes_or_no(value: bool) -> str:
+    """For what is neither good nor bad: Django's own icons are a green tick and a red cross."""
+    return "yes" if value else "no"
 
 
 def excerpt(text: str) -> str:

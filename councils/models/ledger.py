@@ -118,7 +118,14 @@ class LedgerEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.account} {self.kind} {self.amount_usd}"
+        amount = "an unknown amount" if self.amount_usd is None else f"{self.amount_usd.normalize():f} USD"
+        return f"{self.kind} {amount} {'to' if self.kind == EntryKind.CHARGED else 'for'} {self.holder}"
+
+    @property
+    def holder(self) -> str:
+        """Whose account it is, in words; the owner of the run in general. Load ``call__run__owner`` with the entries of a list."""
+        owner = self.call.run.owner
+        return owner.username if self.account == f"user:{owner.pk}" else self.account
 
 
 class BudgetPeriod(models.TextChoices):

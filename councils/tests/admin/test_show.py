@@ -1,10 +1,11 @@
 """Values for people: money that is unknown says so, times have units, texts stay texts."""
 
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
 
-from councils.admin.show import duration, excerpt, json_block, link_to, list_address, price, text_block, usd
+from councils.admin.show import duration, excerpt, json_block, link_to, list_address, moment, price, text_block, usd
 from councils.models import CouncilRun, Provider
 
 HOSTILE = "<script>alert(1)</script>"
@@ -14,10 +15,12 @@ HOSTILE = "<script>alert(1)</script>"
     ("amount", "shown"),
     [
         (None, "unknown"),
-        (Decimal(0), "$0.00"),
-        (Decimal("0.000944"), "$0.000944"),
-        (Decimal("0.5"), "$0.500000"),
-        (Decimal("12.346"), "$12.35"),
+        (Decimal(0), "0.00 USD"),
+        (Decimal("0.000944"), "0.000944 USD"),
+        (Decimal("0.5"), "0.5000 USD"),
+        (Decimal("0.00120000"), "0.0012 USD"),
+        (Decimal("1234.5"), "1,234.50 USD"),
+        (Decimal("12.346"), "12.35 USD"),
     ],
 )
 def test_money(amount: Decimal | None, shown: str) -> None:
@@ -25,7 +28,7 @@ def test_money(amount: Decimal | None, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "shown"), [(None, "unknown"), (Decimal("0.00040000"), "$0.0004"), (Decimal(0), "$0"), (Decimal(10), "$10")]
+    ("amount", "shown"), [(None, "unknown"), (Decimal("0.00040000"), "0.0004 USD"), (Decimal(0), "0 USD"), (Decimal(10), "10 USD")]
 )
 def test_prices_have_no_needless_digits(amount: Decimal | None, shown: str) -> None:
     assert price(amount) == shown
@@ -36,6 +39,11 @@ def test_prices_have_no_needless_digits(amount: Decimal | None, shown: str) -> N
 )
 def test_times(milliseconds: int | None, shown: str) -> None:
     assert duration(milliseconds) == shown
+
+
+def test_moments_have_their_minutes_and_their_zone() -> None:
+    assert moment(datetime(2026, 3, 1, 14, 0, 59, tzinfo=timezone(timedelta(hours=2)))) == "2026-03-01 12:00 UTC"
+    assert moment(None) == "–"
 
 
 def test_a_long_text_is_cut_and_a_short_one_is_not() -> None:
