@@ -43,12 +43,13 @@ class SharedChoicesFormSet(BaseInlineFormSet[Any, Any, Any]):
     def add_fields(self, form: BaseModelForm[Any], index: int | None) -> None:
         super().add_fields(form, index)
         for name in MODEL_FIELDS & form.fields.keys():
-            form.fields[name].widget.choices = self._choices(form.fields[name])
+            form.fields[name].widget.choices = self._choices(form.fields[name], is_new=form.instance.pk is None)
 
-    def _choices(self, field: Any) -> list[tuple[Any, str]]:
+    def _choices(self, field: Any, *, is_new: bool) -> list[tuple[Any, str]]:
         if not hasattr(self, "_models"):
             self._models = [(model.pk, field.label_from_instance(model)) for model in field.queryset]
-        return self._models if field.required else [("", field.empty_label or ""), *self._models]
+        # Without an empty choice a new row would take the first model by itself, and could not be left empty.
+        return self._models if field.required and not is_new else [("", field.empty_label or ""), *self._models]
 
 
 class SeatFormSet(SharedChoicesFormSet):

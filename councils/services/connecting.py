@@ -75,6 +75,9 @@ async def _check(provider: Provider) -> Connection:
     try:
         policy = policy_for(provider.base_url, allowed=provider.allow_private_address)
         models = await _listing(_endpoint(provider), policy)
+    except EgressDenied as error:
+        hint = "" if provider.allow_private_address else " A superuser can switch on “Allow private address” in its form."
+        return Connection(provider=provider, problem=f"{error.message}{hint}")
     except ProviderError as error:
         return Connection(provider=provider, problem=error.message)
     return Connection(provider=provider, models=len(models), latency_ms=round((time.monotonic() - start) * 1000))

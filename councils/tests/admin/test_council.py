@@ -78,6 +78,13 @@ def test_a_new_council_starts_with_rows_for_three_seats(admin: Client) -> None:
     assert len(admin.get(address_of(make_council(seats=4))).context["inline_admin_formsets"][0].formset.forms) == 4
 
 
+def test_a_new_row_chooses_no_model_by_itself(admin: Client) -> None:
+    make_model()
+    seats = admin.get(ADD).context["inline_admin_formsets"][0].formset
+
+    assert all(next(iter(form.fields["model"].widget.choices))[0] == "" for form in [*seats.forms, seats.empty_form])
+
+
 def test_empty_agent_ids_take_the_next_free_numbers(admin: Client) -> None:
     empty = {"0-agent_id": "", "1-agent_id": "agent_1", "2-agent_id": "", "3-agent_id": "judge"}
 

@@ -176,6 +176,7 @@ def test_a_connection_that_fails_says_why_and_the_others_are_tested_all_the_same
     assert "Acme answered" in page
     assert "Closed: " in page
     assert "is inside the network" in page
+    assert "switch on “Allow private address”" in page
     assert "planted" not in page
 
 
