@@ -23,6 +23,7 @@ from councils.engine.types import (
 from councils.models import CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate
 
 FORMAT = 1
+MAX_HISTORY_CHARS = 32_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,7 @@ def snapshot_of(council: CouncilConfiguration, seats: Iterable[CouncilMember], f
         soft_deadline_min_s=council.soft_deadline_s,
         stage_deadline_s=council.stage_deadline_s,
         run_deadline_s=council.run_deadline_s,
+        history_chars=_history_room(asked),
         extra_round=council.extra_round,
         skip_review_when_closed_form_agrees=council.skip_review_when_agreed,
     )
@@ -194,6 +196,12 @@ def _seat(member: CouncilMember) -> Seat:
         answers=member.answers,
         reviews=member.reviews,
     )
+
+
+def _history_room(models: Iterable[ModelInfo]) -> int:
+    """Characters of history that leave half of the smallest known context window to everything else, at four characters a token."""
+    windows = [model.context_window for model in models if model.context_window]
+    return min([MAX_HISTORY_CHARS, *(2 * window for window in windows)])
 
 
 def _text(template: PromptTemplate | None, default: str) -> str:

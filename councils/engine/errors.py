@@ -65,6 +65,11 @@ class ConnectFailed(ProviderError):
     kind = "connect_failed"
     retryable = True
 
+    def __init__(self, detail: str = "", *, sent: bool = False) -> None:
+        super().__init__(detail)
+        # Whether the request may have arrived: then the provider may have worked, and charges for it.
+        self.sent = sent
+
 
 class RateLimited(ProviderError):
     """The provider asks us to slow down."""

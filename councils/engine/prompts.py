@@ -73,10 +73,21 @@ def _opinion(spec: CouncilSpec, key: str, steps: Steps, question: str, history: 
         stage=Stage.OPINIONS,
         agent_id=seat.agent_id,
         models=(seat.model, *seat.fallbacks),
-        messages=(*persona, *history, ChatMessage(role="user", content=text)),
+        messages=(*persona, *_recent(history, spec.history_chars), ChatMessage(role="user", content=text)),
         temperature=seat.temperature,
         max_tokens=seat.max_tokens,
     )
+
+
+def _recent(history: Sequence[ChatMessage], room: int) -> tuple[ChatMessage, ...]:
+    """The newest turns that fit, whole, beginning with a question."""
+    first = len(history)
+    while first and room >= len(history[first - 1].content):
+        first -= 1
+        room -= len(history[first].content)
+    while first < len(history) and history[first].role != "user":
+        first += 1
+    return tuple(history[first:])
 
 
 def _extra_round_text(spec: CouncilSpec, key: str, steps: Steps, question: str) -> str:
@@ -146,7 +157,7 @@ def _question(spec: CouncilSpec, question: str, history: Sequence[ChatMessage]) 
     if not history:
         return [asked]
     turns = "\n\n".join(_turn(spec, message) for message in history if message.role != "system")
-    return [Block("conversation", "", sanitise(turns[-HISTORY_CHARS:])), asked]
+    return [Block("conversation", "", sanitise(turns[-min(HISTORY_CHARS, spec.history_chars) :])), asked]
 
 
 def _turn(spec: CouncilSpec, message: ChatMessage) -> str:

@@ -164,7 +164,8 @@ class CouncilSpec:
 
     ``chairman`` is a list of model keys: the chairman, then its fallbacks. ``seed`` fixes every shuffle and tie-break of the run.
     Times in seconds: an opinion or a ballot slower than ``max(soft_deadline_min_s, 2 × the median finished latency)`` is late and
-    not waited for; one slower than ``stage_deadline_s`` has failed; ``run_deadline_s`` ends the run.
+    not waited for; one slower than ``stage_deadline_s`` has failed; ``run_deadline_s`` ends the run. ``history_chars`` is how much of the
+    conversation before the question members get to read, newest turns first.
     """
 
     name: str
@@ -185,6 +186,7 @@ class CouncilSpec:
     soft_deadline_min_s: float = 10.0
     stage_deadline_s: float = 120.0
     run_deadline_s: float = 420.0
+    history_chars: int = 32_000
     extra_round: bool = False
     skip_review_when_closed_form_agrees: bool = False
 

@@ -129,7 +129,7 @@ class HttpProvider:
         try:
             return await client.send(request, stream=True, auth=None, follow_redirects=False)
         except TRANSPORT_ERRORS as error:
-            raise ConnectFailed(self._said(error)) from error
+            raise ConnectFailed(self._said(error), sent=not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)) from error
         except ValueError as error:
             raise BadRequest("The address, the key or a header holds characters that HTTP does not allow.") from error
 

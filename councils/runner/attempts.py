@@ -16,7 +16,19 @@ from django.conf import settings
 
 from councils.engine.actions import StartCall
 from councils.engine.deliberation import StepState
-from councils.engine.errors import BadRequest, BrokenStream, EmptyAnswer, ProviderError, Refused, StructureUnsupported
+from councils.engine.errors import (
+    AuthenticationFailed,
+    BadRequest,
+    BrokenStream,
+    ConnectFailed,
+    EgressDenied,
+    EmptyAnswer,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    Refused,
+    StructureUnsupported,
+)
 from councils.engine.outcome import StepResult, conclude
 from councils.engine.prompts import PreparedCall, prepare
 from councils.engine.tally import ballot_from_json, ballot_to_json
@@ -36,8 +48,8 @@ from councils.store.calls import Begun, Booking, StepHasResult, StepRef, StepWri
 from councils.store.events import Event
 from councils.store.ownership import LostRun
 
-NOT_BILLED = frozenset({"connect_failed", "rate_limited", "provider_unavailable", "authentication_failed", "egress_denied"})
-"""Errors that come before any token: no provider charges for them."""
+NOT_BILLED = (RateLimited, ProviderUnavailable, AuthenticationFailed, BadRequest, EgressDenied)
+"""Errors that come instead of any token: no provider charges for them."""
 
 DECLINED = frozenset({FinishReason.FILTERED, FinishReason.REFUSAL})
 
@@ -47,6 +59,10 @@ class _Next:
     """What follows a failure: wait and try again, or (``None``) this model is done with."""
 
     delay_s: float | None
+
+
+def _is_unbilled(error: ProviderError) -> bool:
+    return isinstance(error, NOT_BILLED) or (isinstance(error, ConnectFailed) and not error.sent)
 
 
 class StepAttempts:
@@ -181,7 +197,7 @@ class StepAttempts:
         self, begun: Begun, error: ProviderError, usage: Usage | None, sent: float, completion: Completion | None = None
     ) -> float | None:
         """Book a failed call and say what follows. The step's failure is in the same commit as its last call."""
-        status = CallStatus.REFUSED if error.kind in NOT_BILLED or isinstance(error, BadRequest) else CallStatus.BROKEN
+        status = CallStatus.REFUSED if _is_unbilled(error) else CallStatus.BROKEN
         booking = self._booking(status, usage, sent, completion)
         follow = _Next(None) if self._is_late else self._follow(error)
         booking = replace(booking, error_kind=error.kind, error_detail=error.message, retry_in_s=follow.delay_s)
@@ -220,7 +236,7 @@ class StepAttempts:
         if error.usage is not None:
             return error.usage
         written = len(self.work.broadcast.draft(self.ref.key))
-        if not written and (error.kind in NOT_BILLED or isinstance(error, BadRequest)):
+        if not written and _is_unbilled(error):
             return None
         return settled_usage(request, written=written, prompt=None, completion=None)
 

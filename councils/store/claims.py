@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from django.db import transaction
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from councils.engine.events import EventType
 from councils.engine.types import ChatMessage, RunStatus, StepStatus
-from councils.models import CallStatus, CouncilRun, Message, ModelCall, RunStep
+from councils.models import CallStatus, CouncilRun, Message, MessageRole, ModelCall, RunStep
 from councils.models.run import LIVE
 from councils.store.calls import charge
 from councils.store.events import Event, append, hold, keep
@@ -18,8 +19,8 @@ from councils.store.ownership import Claim
 from councils.store.runs import RunEnd, close
 
 MAX_BARREN_DEATHS = 3
-# More than any prompt takes; the engine cuts it to what fits.
-HISTORY_CHARS = 50_000
+# More turns than any prompt takes; the engine cuts them to what fits.
+HISTORY_TURNS = 60
 
 Sign = tuple[int, int]
 """What shows that an owner lives: (epoch, heartbeat). Unchanged for the lease's time on the watcher's own clock, it is dead."""
@@ -137,13 +138,12 @@ def stray_calls() -> dict[int, list[int]]:
 
 
 def _history(message: Message) -> tuple[ChatMessage, ...]:
-    """The conversation before this message, newest turns first to fit, then in order."""
-    room = HISTORY_CHARS
-    turns: list[ChatMessage] = []
+    """The newest turns before this message, in order. A question that was never answered is no turn: it may be this one, asked again."""
     earlier = Message.objects.filter(conversation_id=message.conversation_id, pk__lt=message.pk).order_by("-pk")
-    for role, text in earlier.values_list("role", "text")[:50]:
-        room -= len(text)
-        if room < 0:
-            break
-        turns.append(ChatMessage(role=role, content=text))
-    return tuple(reversed(turns))
+    rows = list(reversed(earlier.values_list("role", "text")[:HISTORY_TURNS]))
+    turns = [ChatMessage(role=role, content=text) for role, text in rows]
+    return tuple(turn for turn, following in zip_longest(turns, turns[1:]) if _is_turn(turn, following))
+
+
+def _is_turn(turn: ChatMessage, following: ChatMessage | None) -> bool:
+    return turn.role != MessageRole.USER or (following is not None and following.role != MessageRole.USER)

@@ -320,6 +320,24 @@ class TestSynthesis:
         assert "<<critiques" not in text
 
 
+class TestHistory:
+    TURNS = tuple(ChatMessage(role=role, content=f"{number}" * 100) for number in range(1, 4) for role in ("user", "assistant"))
+
+    def contents(self, room: int) -> list[str]:
+        messages = call(make_spec(history_chars=room), "opinion:agent_1", {}, history=self.TURNS).messages
+        return [message.content[:1] for message in messages[:-1]]
+
+    def test_what_fits_is_carried_along_newest_turns_first(self) -> None:
+        assert self.contents(600) == ["1", "1", "2", "2", "3", "3"]
+        assert self.contents(400) == ["2", "2", "3", "3"]
+
+    def test_an_answer_without_its_question_is_left_out(self) -> None:
+        assert self.contents(350) == ["3", "3"]
+
+    def test_without_room_only_the_question_is_asked(self) -> None:
+        assert self.contents(50) == []
+
+
 class TestChairmansTask:
     def task(self, spec: CouncilSpec, steps: Mapping[str, StepState]) -> str:
         tally = steps["tally"].tally if "tally" in steps else None
