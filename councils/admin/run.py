@@ -68,7 +68,7 @@ class StepInline(ReadOnlyInline[RunStep, CouncilRun]):
 
 @register(CouncilRun)
 class CouncilRunAdmin(ReadOnlyAdmin[CouncilRun]):
-    list_display = ("asked", "page", "status_label", "council_name", "owner", "consensus", "tokens", "cost", "took", "created_at")
+    list_display = ("asked", "page", "status_label", "council_name", "owner", "tokens", "cost", "took", "created_at")
     list_filter = (AttentionFilter, "status", "origin", "council", "created_at")
     list_select_related = ("owner",)
     search_fields = ("=public_id", "council_name", "owner__username", "conversation__title")
