@@ -42,14 +42,6 @@ def model_file() -> Path:
     raise LocalModelError(f"The local model is not installed. {INSTALL_HINT}")
 
 
-def is_installed() -> bool:
-    """Whether both the model and its server are there."""
-    try:
-        return model_file().is_file() and find_spec("xllamacpp") is not None
-    except LocalModelError:
-        return False
-
-
 def serve(port: int) -> Any:
     """Load the model and serve it from threads of this process, for as long as the returned object lives.
 

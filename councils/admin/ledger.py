@@ -167,7 +167,15 @@ class BudgetAdmin(ProductAdmin[Budget]):
     list_select_related = ("user", "council")
     search_fields = ("user__username", "council__name")
     autocomplete_fields = ("user", "council")
-    fields = (("user", "council"), ("limit_usd", "period"), "at_limit", "is_active")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (("user", "council"), ("limit_usd", "period"), "at_limit", "is_active"),
+                "description": "Budgets are recorded and not enforced yet: no call is refused because of one.",
+            },
+        ),
+    )
 
     @display(description="for")
     def scope(self, budget: Budget) -> str:

@@ -1,14 +1,9 @@
-"""How to ask for JSON: the strongest mode that a model is known to offer, one step down when it turns out not to."""
+"""How to ask for JSON: one step down when a model turns out not to offer the mode that it was asked in."""
 
 from councils.engine.errors import ProviderError, StructureUnsupported
 from councils.engine.types import StructuredMode
 
 LADDER = (StructuredMode.JSON_SCHEMA, StructuredMode.JSON_OBJECT, StructuredMode.PLAIN)
-
-
-def first_mode(capability: StructuredMode | None) -> StructuredMode:
-    """The mode to begin with, given the strongest that the model offers; unknown (``None``) tries the strongest there is."""
-    return LADDER[0] if capability is None else capability
 
 
 def demote(mode: StructuredMode, error: ProviderError) -> StructuredMode | None:

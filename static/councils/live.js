@@ -5,7 +5,7 @@ const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 10_000;
 const SIGN_IN_AGAIN = 4401;
 /** After these errors nothing more can come. */
-const FINAL_ERRORS = new Set(["not_found", "unauthorised"]);
+const FINAL_ERRORS = new Set(["not_found"]);
 
 /**
  * Follows one run over a socket. The socket may lose, repeat and reorder: events count by their `seq`, text by attempt and offset,

@@ -98,7 +98,7 @@ function connected(isConnected) {
 }
 
 function refused(code) {
-  if (code === "sign_in" || code === "unauthorised") location.assign(page.dataset.signIn);
+  if (code === "sign_in") location.assign(page.dataset.signIn);
   else location.reload();
 }
 

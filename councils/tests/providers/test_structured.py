@@ -2,20 +2,11 @@ import pytest
 
 from councils.engine.errors import BadRequest, ProviderError, ProviderUnavailable, StructureUnsupported
 from councils.engine.types import StructuredMode
-from councils.providers.structured import demote, first_mode
-
-
-def test_a_model_of_unknown_talent_is_asked_for_the_most() -> None:
-    assert first_mode(None) is StructuredMode.JSON_SCHEMA
-
-
-@pytest.mark.parametrize("capability", list(StructuredMode))
-def test_a_known_talent_is_used_as_it_is(capability: StructuredMode) -> None:
-    assert first_mode(capability) is capability
+from councils.providers.structured import LADDER, demote
 
 
 def test_a_model_that_declines_is_led_down_the_ladder_to_its_end() -> None:
-    mode: StructuredMode | None = first_mode(None)
+    mode: StructuredMode | None = LADDER[0]
     seen = []
     while mode is not None:
         seen.append(mode)
