@@ -125,13 +125,23 @@ async def _one_run(api: httpx.AsyncClient, site: Site, number: int) -> float:
     started = time.perf_counter()
     answer = await api.post("/api/v1/runs/", json={"council": "bench", "question": f"How should we price plan {number}?"})
     answer.raise_for_status()
-    async for message in _watch(site, answer.json()["id"]):
+    async for message in _watch_until_open(site, answer.json()["id"]):
         event = message.get("event") or {}
         if event.get("type") == "run_finished":
             if event["status"] != "succeeded":
                 raise RuntimeError(event["reason"])
             return time.perf_counter() - started
     raise RuntimeError("the socket closed before the run ended")
+
+
+async def _watch_until_open(site: Site, run_id: str) -> AsyncIterator[dict[str, Any]]:
+    """Like the page's own client, which tries again when a socket does not open under load."""
+    while True:
+        try:
+            async for message in _watch(site, run_id):
+                yield message
+        except websockets.WebSocketException:
+            await asyncio.sleep(0.5)
 
 
 async def _watch(site: Site, run_id: str) -> AsyncIterator[dict[str, Any]]:

@@ -25,6 +25,9 @@ MAX_SOCKET_MESSAGE = 64 * 1024
 FORM_OVERHEAD = 64 * 1024
 """Bytes by which a body may exceed what Django accepts of it: the rest gets Django's own, kinder refusal."""
 
+HANDSHAKE_S = 30
+"""Seconds for a socket to open: hundreds of viewers may come back at once after a restart."""
+
 RESTART_S = 5.0
 
 
@@ -95,6 +98,7 @@ def _server(address: str, port: int, *, ready: Any) -> Server:
         endpoints=build_endpoint_description_strings(host=address, port=port),
         websocket_max_message_size=MAX_SOCKET_MESSAGE,
         websocket_max_frame_size=MAX_SOCKET_MESSAGE,
+        websocket_handshake_timeout=HANDSHAKE_S,
         ready_callable=ready,
         server_name="llm-council",
     )
