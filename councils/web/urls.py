@@ -1,9 +1,24 @@
 """Addresses of the pages."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, register_converter
 
 from councils.web import accounts, appearance, asking, conversations, keeping, runs, threads
+
+
+class PublicId:
+    """A public id as ``models.base`` makes them. Anything else is no address of ours, whatever a database would say to it."""
+
+    regex = r"[a-z0-9]{26}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(PublicId, "public_id")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", asking.ask, name="ask"),
@@ -12,14 +27,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-up/", accounts.sign_up, name="signup"),
     path("theme/", appearance.choose_theme, name="theme"),
     path("conversations/", conversations.conversation_list, name="conversations"),
-    path("conversations/<str:public_id>/", threads.conversation, name="conversation"),
-    path("conversations/<str:public_id>/rename/", keeping.rename, name="conversation_rename"),
-    path("conversations/<str:public_id>/archive/", keeping.archive, name="conversation_archive"),
-    path("conversations/<str:public_id>/unarchive/", keeping.unarchive, name="conversation_unarchive"),
-    path("conversations/<str:public_id>/delete/", keeping.delete, name="conversation_delete"),
-    path("conversations/<str:public_id>/restore/", keeping.restore, name="conversation_restore"),
-    path("runs/<str:public_id>/", runs.run, name="run"),
-    path("runs/<str:public_id>/parts/<str:parts>/", runs.run_parts, name="run_parts"),
-    path("runs/<str:public_id>/cancel/", runs.run_cancel, name="run_cancel"),
-    path("runs/<str:public_id>/again/", runs.run_again, name="run_again"),
+    path("conversations/<public_id:public_id>/", threads.conversation, name="conversation"),
+    path("conversations/<public_id:public_id>/rename/", keeping.rename, name="conversation_rename"),
+    path("conversations/<public_id:public_id>/archive/", keeping.archive, name="conversation_archive"),
+    path("conversations/<public_id:public_id>/unarchive/", keeping.unarchive, name="conversation_unarchive"),
+    path("conversations/<public_id:public_id>/delete/", keeping.delete, name="conversation_delete"),
+    path("conversations/<public_id:public_id>/restore/", keeping.restore, name="conversation_restore"),
+    path("runs/<public_id:public_id>/", runs.run, name="run"),
+    path("runs/<public_id:public_id>/parts/<str:parts>/", runs.run_parts, name="run_parts"),
+    path("runs/<public_id:public_id>/cancel/", runs.run_cancel, name="run_cancel"),
+    path("runs/<public_id:public_id>/again/", runs.run_again, name="run_again"),
 ]

@@ -111,11 +111,12 @@ def test_every_call_is_counted_and_free(record: dict[str, Any]) -> None:
 def browser(site: Site) -> Iterator[httpx.Client]:
     """A browser's session of the administrator that the first start made."""
     with httpx.Client(base_url=site.url, follow_redirects=True, timeout=30) as browser:
-        form = browser.get("/admin/login/").text
+        form = browser.get("/sign-in/").text
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
         assert token is not None
-        fields = {"csrfmiddlewaretoken": token[1], "username": "admin", "password": PASSWORD, "next": "/admin/"}
-        assert browser.post("/admin/login/", data=fields, headers={"Referer": site.url}).status_code == 200
+        fields = {"csrfmiddlewaretoken": token[1], "username": "admin", "password": PASSWORD, "next": "/conversations/"}
+        answer = browser.post("/sign-in/", data=fields, headers={"Referer": site.url})
+        assert (answer.status_code, answer.url.path) == (200, "/conversations/")
         yield browser
 
 
