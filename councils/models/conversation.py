@@ -15,8 +15,11 @@ class ConversationType(models.TextChoices):
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def visible_to(self, user: User) -> "ConversationQuerySet":
-        """Everybody sees their own and nothing else; what the admin shows staff goes by the admin's permissions."""
-        return self.filter(owner=user, deleted_at=None)
+        """Everybody sees their own and nothing else; what the admin shows staff goes by the admin's permissions.
+
+        Trials of drafts are not conversations to anybody: they are looked at where they were made.
+        """
+        return self.filter(owner=user, deleted_at=None, trial=False)
 
 
 class Conversation(PublicIdModel, TimestampedModel):
@@ -28,6 +31,7 @@ class Conversation(PublicIdModel, TimestampedModel):
     council = models.ForeignKey(CouncilConfiguration, on_delete=models.SET_NULL, null=True, blank=True, related_name="conversations")
     archived_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    trial = models.BooleanField(default=False, db_default=False, help_text="Staff tried a version of a council.")
 
     objects = ConversationQuerySet.as_manager()
 

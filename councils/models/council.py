@@ -13,6 +13,9 @@ from councils.models.prompt import PromptTemplate
 from councils.models.provider import ModelInfo
 from councils.models.user import User
 
+LONGEST_RUN_S = 3_600
+"""No question is worth waiting longer for; what goes on longer hangs."""
+
 
 class VotingChoice(models.TextChoices):
     RANKED_CHOICE = VotingSystem.RANKED_CHOICE.value, "Ranked choice (instant run-off)"
@@ -81,6 +84,9 @@ class CouncilConfiguration(TimestampedModel):
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=60, unique=True)
     description = models.TextField(blank=True, help_text="What this council is good for. People read it when they choose one.")
+    use_cache = models.BooleanField(
+        default=True, help_text="A question that was asked the same way lately is answered from the cache, at no cost."
+    )
     is_default = models.BooleanField(default=False, help_text="Chosen for people who do not choose.")
     is_active = models.BooleanField(default=True)
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -102,7 +108,9 @@ class CouncilConfiguration(TimestampedModel):
     quorum = models.PositiveSmallIntegerField(default=2, validators=[MinValueValidator(1)], help_text="Opinions needed to go on.")
     soft_deadline_s = models.PositiveIntegerField("soft deadline (s)", default=10, help_text="Nobody is called late before this.")
     stage_deadline_s = models.PositiveIntegerField("stage deadline (s)", default=120, validators=[MinValueValidator(1)])
-    run_deadline_s = models.PositiveIntegerField("run deadline (s)", default=default_run_deadline, validators=[MinValueValidator(1)])
+    run_deadline_s = models.PositiveIntegerField(
+        "run deadline (s)", default=default_run_deadline, validators=[MinValueValidator(1), MaxValueValidator(LONGEST_RUN_S)]
+    )
 
     stage1_prompt_template = _prompt("opinions")
     stage2_prompt_template = _prompt("review")
@@ -115,6 +123,12 @@ class CouncilConfiguration(TimestampedModel):
         verbose_name = "council"
         constraints = [
             models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="council_one_default"),
+            models.CheckConstraint(
+                condition=Q(is_default=False) | Q(is_active=True, archived_at=None),
+                name="council_default_can_be_asked",
+                violation_error_message="The default council cannot be switched off. Choose another one as default first.",
+            ),
+            models.CheckConstraint(condition=Q(run_deadline_s__range=(1, LONGEST_RUN_S)), name="council_run_deadline_bounded"),
             models.CheckConstraint(condition=Q(quorum__gte=1), name="council_quorum_positive"),
             models.CheckConstraint(condition=Q(min_models__gte=1), name="council_min_models_positive"),
             models.CheckConstraint(condition=Q(voting_system__in=VotingChoice.values), name="council_voting_known"),

@@ -1,17 +1,15 @@
-"""Money: every attempt at a provider, what was booked for it, and the limits."""
+"""Money: every attempt at a provider, and what was booked for it."""
 
 from decimal import Decimal
 from enum import StrEnum
 
-from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from councils.engine.types import UsageSource
 from councils.models.base import PublicIdModel
-from councils.models.council import CouncilConfiguration
 from councils.models.provider import ModelInfo
-from councils.models.run import CouncilRun, RunStep
+from councils.models.run import LIVE, CouncilRun, RunStep
 from councils.models.user import User
 
 
@@ -33,11 +31,16 @@ class ModelCallQuerySet(models.QuerySet["ModelCall"]):
     def visible_to(self, user: User) -> "ModelCallQuerySet":
         return self.filter(run__owner=user, run__conversation__deleted_at=None)
 
+    def of_unknown_cost(self) -> "ModelCallQuerySet":
+        """Calls that are over, in runs that are over, and nobody knows what they cost: budgets hold them until staff say."""
+        return self.filter(cost_usd=None, finished_at__isnull=False).exclude(run__status__in=LIVE)
+
 
 class ModelCall(PublicIdModel):
     """One paid attempt. The provider sees ``public_id`` as ``X-Client-Request-Id``.
 
-    ``cost_usd`` is ``None`` while unknown. Prices are those at the time of the call, USD per 1,000 tokens.
+    ``cost_usd`` is ``None`` while unknown. Prices are those at the time of the call, USD per 1,000 tokens. ``reserved_usd`` is the upper
+    estimate that budgets held while it was under way, 0 where none applied.
     """
 
     run = models.ForeignKey(CouncilRun, on_delete=models.CASCADE, related_name="calls")
@@ -47,17 +50,24 @@ class ModelCall(PublicIdModel):
     model = models.ForeignKey(ModelInfo, on_delete=models.SET_NULL, null=True, blank=True, related_name="calls")
     model_name = models.CharField(max_length=200)
     provider_name = models.CharField(max_length=100)
+    endpoint = models.CharField(max_length=500, blank=True, help_text="The base address that was asked.")
     status = models.CharField(max_length=12, choices=[(s.value, s.value) for s in CallStatus], default=CallStatus.SENDING.value)
     substituted = models.BooleanField(default=False)
+    cached = models.BooleanField(default=False, help_text="Answered from the cache: nothing was sent, nothing was paid.")
     structured_mode = models.CharField(max_length=20, blank=True)
+    prompt_hash = models.CharField(
+        max_length=64, blank=True, default="", db_default="", editable=False, help_text="SHA-256 of the messages that were sent."
+    )
     reported_model = models.CharField(max_length=200, blank=True)
     finish_reason = models.CharField(max_length=20, blank=True)
+    findings = models.JSONField(default=list, blank=True, help_text="What the checks of the answer found.")
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     usage_source = models.CharField(max_length=10, choices=[(s.value, s.value) for s in UsageSource], blank=True)
     input_price = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
     output_price = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
     cost_usd = models.DecimalField(max_digits=16, decimal_places=8, null=True, blank=True)
+    reserved_usd = models.DecimalField(max_digits=16, decimal_places=8, default=Decimal(0))
     error_kind = models.CharField(max_length=40, blank=True)
     error_detail = models.TextField(blank=True)
     latency_ms = models.PositiveIntegerField(null=True, blank=True)
@@ -74,7 +84,11 @@ class ModelCall(PublicIdModel):
             models.Index(fields=["-created_at"], name="call_recent"),
             models.Index(fields=["model", "-created_at"], name="call_by_model"),
             models.Index(fields=["status"], condition=Q(status="sending"), name="call_sending"),
+            models.Index(fields=["run"], condition=Q(cost_usd=None), name="call_of_unknown_cost"),
+            models.Index(fields=["finished_at"], name="call_finished"),
+            models.Index(fields=["error_kind", "-id"], condition=~Q(error_kind=""), name="call_errors"),
         ]
+        permissions = [("settle_modelcall", "Can book calls of unknown cost")]
         constraints = [
             models.UniqueConstraint(fields=["step", "attempt"], name="call_attempt_unique"),
             models.CheckConstraint(condition=Q(attempt__gte=1), name="call_attempt_from_one"),
@@ -93,8 +107,6 @@ class ModelCall(PublicIdModel):
 
 
 class EntryKind(models.TextChoices):
-    RESERVED = "reserved", "Reserved"
-    RELEASED = "released", "Released"
     CHARGED = "charged", "Charged"
     CORRECTED = "corrected", "Corrected"
 
@@ -111,7 +123,10 @@ class LedgerEntry(models.Model):
     class Meta:
         ordering = ["pk"]
         verbose_name_plural = "ledger entries"
-        indexes = [models.Index(fields=["account", "-created_at"], name="ledger_by_account")]
+        indexes = [
+            models.Index(fields=["account", "-created_at"], name="ledger_by_account"),
+            models.Index(fields=["created_at"], condition=Q(kind="corrected"), name="ledger_corrections"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["call", "account", "kind"], name="ledger_entry_unique"),
             models.CheckConstraint(condition=Q(kind__in=EntryKind.values), name="ledger_kind_known"),
@@ -126,39 +141,3 @@ class LedgerEntry(models.Model):
         """Whose account it is, in words; the owner of the run in general. Load ``call__run__owner`` with the entries of a list."""
         owner = self.call.run.owner
         return owner.username if self.account == f"user:{owner.pk}" else self.account
-
-
-class BudgetPeriod(models.TextChoices):
-    DAY = "day", "Day"
-    MONTH = "month", "Month"
-
-
-class AtLimit(models.TextChoices):
-    REFUSE = "refuse", "Refuse"
-    PARTIAL = "partial", "Finish with what is there"
-
-
-class Budget(models.Model):
-    """A limit in USD per day or month, for one user, one council, or everybody (neither given)."""
-
-    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="budgets")
-    council = models.ForeignKey(CouncilConfiguration, on_delete=models.CASCADE, null=True, blank=True, related_name="budgets")
-    period = models.CharField(max_length=10, choices=BudgetPeriod.choices, default=BudgetPeriod.MONTH)
-    limit_usd = models.DecimalField(max_digits=14, decimal_places=4, validators=[MinValueValidator(Decimal(0))])
-    at_limit = models.CharField(max_length=10, choices=AtLimit.choices, default=AtLimit.REFUSE)
-    is_active = models.BooleanField(default=True)
-
-    class Meta:
-        ordering = ["pk"]
-        constraints = [
-            models.CheckConstraint(condition=Q(user=None) | Q(council=None), name="budget_one_scope"),
-            models.CheckConstraint(condition=Q(limit_usd__gte=0), name="budget_not_negative"),
-            # NULLs count as different in a unique key, so each scope has its own.
-            models.UniqueConstraint(fields=["user", "period"], condition=Q(user__isnull=False), name="budget_unique_user"),
-            models.UniqueConstraint(fields=["council", "period"], condition=Q(council__isnull=False), name="budget_unique_council"),
-            models.UniqueConstraint(fields=["period"], condition=Q(user=None, council=None), name="budget_unique_global"),
-        ]
-
-    def __str__(self) -> str:
-        scope = self.user or self.council or "everybody"
-        return f"{self.limit_usd} USD per {self.period} for {scope}"

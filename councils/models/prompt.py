@@ -6,6 +6,7 @@ from django.db.models import Max, Q
 
 from councils.engine.prompts import check_template
 from councils.engine.types import Stage
+from councils.models.turns import take_turn
 
 
 class PromptStage(models.TextChoices):
@@ -25,6 +26,7 @@ class PromptTemplateQuerySet(models.QuerySet["PromptTemplate"]):
     def add_version(self, *, stage: str, name: str, text: str) -> "PromptTemplate":
         """The version with this text: the newest one if it already says so, else a new one."""
         with transaction.atomic():
+            take_turn()
             newest = self.latest_of(stage, name)
             if newest and newest.text == text:
                 return newest
@@ -64,6 +66,8 @@ class PromptTemplate(models.Model):
     def save(self, *args: object, **kwargs: object) -> None:
         if not self._state.adding:
             raise FrozenVersion(FrozenVersion.__doc__)
-        newest = PromptTemplate.objects.filter(stage=self.stage, name=self.name).aggregate(n=Max("version"))["n"]
-        self.version = (newest or 0) + 1
-        super().save(force_insert=True)
+        with transaction.atomic():
+            take_turn()
+            newest = PromptTemplate.objects.filter(stage=self.stage, name=self.name).aggregate(n=Max("version"))["n"]
+            self.version = (newest or 0) + 1
+            super().save(force_insert=True)

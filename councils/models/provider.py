@@ -5,9 +5,10 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from councils.engine.types import StructuredMode
 from councils.models.base import TimestampedModel
@@ -48,6 +49,18 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
     def active(self) -> "ProviderQuerySet":
         return self.filter(is_active=True)
 
+    def in_trouble(self) -> "ProviderQuerySet":
+        """Active providers that refused us, newest first: staff must act, no retry helps."""
+        return self.active().exclude(problem_at=None).order_by("-problem_at")
+
+    def mark(self, pk: int, problem: str) -> None:
+        """Tell staff that this provider refuses our key. ``updated_at`` stays: nobody edited it."""
+        self.filter(pk=pk).update(problem=problem, problem_at=timezone.now())
+
+    def clear(self, pk: int) -> None:
+        """The provider takes our calls (again)."""
+        self.filter(pk=pk).exclude(problem_at=None).update(problem="", problem_at=None)
+
 
 class Provider(TimestampedModel):
     """An endpoint that serves models."""
@@ -74,11 +87,14 @@ class Provider(TimestampedModel):
     )
     options = OptionsField(default=dict, blank=True, help_text="Dialect switches, see docs/configuration.md.")
     is_active = models.BooleanField(default=True)
+    problem = models.TextField(blank=True, editable=False)
+    problem_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = ProviderQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
+        permissions = [("check_provider", "Can test the connection of a provider")]
         constraints = [
             models.CheckConstraint(condition=Q(kind__in=ProviderKind.values), name="provider_kind_known"),
             models.CheckConstraint(condition=Q(max_parallel_calls__gte=1), name="provider_max_parallel_positive"),
@@ -100,6 +116,31 @@ class Provider(TimestampedModel):
         return bool(self.api_key_sealed or (self.api_key_env and os.environ.get(self.api_key_env)))
 
 
+class ProviderEndpoint(models.Model):
+    """One more address of a provider, with the same key, models and options. The provider's own address is the first."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="endpoints")
+    base_url = models.CharField("base address", max_length=500, validators=[validate_base_url])
+    allow_private_address = models.BooleanField(
+        default=False, help_text="Let the server contact this host although its address is private."
+    )
+    max_parallel_calls = models.PositiveIntegerField(
+        default=32, validators=[MinValueValidator(1)], help_text="Calls that each server process may have open at once."
+    )
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name = "endpoint"
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "base_url"], name="endpoint_unique_per_provider"),
+            models.CheckConstraint(condition=Q(max_parallel_calls__gte=1), name="endpoint_max_parallel_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return self.base_url
+
+
 class ModelInfoQuerySet(models.QuerySet["ModelInfo"]):
     def usable(self) -> "ModelInfoQuerySet":
         """Models that can be asked now."""
@@ -108,6 +149,14 @@ class ModelInfoQuerySet(models.QuerySet["ModelInfo"]):
     def demote(self, pk: int, *, refused: StructuredMode, weaker: StructuredMode) -> None:
         """Remember that the provider refused this structured mode. Somebody else's change in between wins."""
         self.filter(pk=pk, structured_mode=refused.value).update(structured_mode=weaker.value)
+
+
+# Dearer is a slip, a price per million tokens perhaps; sums of such prices do not fit where costs are kept.
+MAX_PRICE_USD = Decimal(10_000)
+PRICE_VALIDATORS = (
+    MinValueValidator(Decimal(0)),
+    MaxValueValidator(MAX_PRICE_USD, "No model costs more than 10,000 USD per 1,000 tokens. Is this a price per million?"),
+)
 
 
 class ModelInfo(TimestampedModel):
@@ -119,10 +168,10 @@ class ModelInfo(TimestampedModel):
     context_window = models.PositiveIntegerField("context window (tokens)", null=True, blank=True)
     max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
     cost_per_1k_input_tokens = models.DecimalField(
-        "USD per 1,000 input tokens", max_digits=14, decimal_places=8, null=True, blank=True, validators=[MinValueValidator(Decimal(0))]
+        "USD per 1,000 input tokens", max_digits=14, decimal_places=8, null=True, blank=True, validators=PRICE_VALIDATORS
     )
     cost_per_1k_output_tokens = models.DecimalField(
-        "USD per 1,000 output tokens", max_digits=14, decimal_places=8, null=True, blank=True, validators=[MinValueValidator(Decimal(0))]
+        "USD per 1,000 output tokens", max_digits=14, decimal_places=8, null=True, blank=True, validators=PRICE_VALIDATORS
     )
     structured_mode = models.CharField(
         "structured output",
@@ -139,6 +188,7 @@ class ModelInfo(TimestampedModel):
     class Meta:
         ordering = ["provider__name", "name"]
         verbose_name = "model"
+        permissions = [("set_prices", "Can say what a model costs")]
         constraints = [
             models.UniqueConstraint(fields=["provider", "name"], name="model_unique_per_provider"),
             models.CheckConstraint(

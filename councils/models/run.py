@@ -5,13 +5,16 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
+from councils.engine.carrying import Course
 from councils.engine.events import EventType
 from councils.engine.types import RunStatus, Stage, StepStatus
 from councils.models.base import PublicIdModel
 from councils.models.conversation import Conversation, Message
 from councils.models.council import CouncilConfiguration
-from councils.models.user import User
+from councils.models.prompt import PromptTemplate
+from councils.models.user import ApiKey, User
 
 LIVE = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
 
@@ -26,11 +29,24 @@ class RunQuerySet(models.QuerySet["CouncilRun"]):
     def live(self) -> "RunQuerySet":
         return self.filter(status__in=LIVE)
 
+    def held(self) -> "RunQuerySet":
+        return self.live().filter(held=True)
+
     def visible_to(self, user: User) -> "RunQuerySet":
-        return self.filter(owner=user, conversation__deleted_at=None)
+        mine = self.filter(owner=user, conversation__deleted_at=None)
+        # Whoever is staff no more sees no drafts of councils any more either.
+        return mine if user.is_staff else mine.filter(trial=False)
+
+    def real(self) -> "RunQuerySet":
+        """Without the trials of drafts: what a council has done for those who asked it. Statistics count these."""
+        return self.filter(trial=False)
+
+    def was_sent(self, user: User, idempotency_key: str | None) -> bool:
+        """Whether this user's key has made a run already: then sending it again starts nothing."""
+        return idempotency_key is not None and self.filter(owner=user, idempotency_key=idempotency_key).exists()
 
     def with_details(self) -> "RunQuerySet":
-        return self.select_related("conversation", "message", "council", "owner").prefetch_related("steps", "steps__calls")
+        return self.select_related("conversation", "message", "council", "owner", "pick").prefetch_related("steps", "steps__calls")
 
 
 class CouncilRun(PublicIdModel):
@@ -39,6 +55,11 @@ class CouncilRun(PublicIdModel):
     ``epoch`` counts owners, ``heartbeat`` their signs of life: every write of an owner says ``WHERE epoch = mine``.
     ``elapsed_ms`` is the time that owners have spent on the run, by their own monotonic clocks; the run's deadline counts it.
     ``barren_deaths`` counts owners that died since the last step was finished.
+
+    The runs of one message are its versions, oldest first: each later try is a run of its own, ``based_on`` the one that it went on from.
+    ``course`` says what it does of a deliberation. ``member`` is the seat that was asked instead of the council, empty where there is none.
+    A ``trial`` is staff trying a version of a council: it is paid for like any run, and no statistic of the council counts it. ``prompts``
+    are the stored versions that it asks with; the built-in ones have none.
     """
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="runs")
@@ -46,13 +67,24 @@ class CouncilRun(PublicIdModel):
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="runs")
     council = models.ForeignKey(CouncilConfiguration, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs")
     council_name = models.CharField(max_length=100)
+    course = models.CharField(max_length=10, choices=[(c.value, c.value) for c in Course], default=Course.FULL.value)
+    based_on = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="continuations")
+    member = models.CharField(max_length=32, blank=True, help_text="The seat that was asked instead of the council.")
+    member_name = models.CharField(max_length=60, blank=True)
+    trial = models.BooleanField(default=False, db_default=False, help_text="Staff tried a version of the council.")
+    prompts = models.ManyToManyField(PromptTemplate, through="RunPrompt", related_name="runs")
     origin = models.CharField(max_length=10, choices=RunOrigin.choices, default=RunOrigin.WEB)
+    api_key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs", verbose_name="API key")
     config_snapshot = models.JSONField()
+    blind = models.BooleanField(default=False, help_text="Who wrote what is hidden from the reader until they have picked the best answer.")
     # Ciphertext of the keys that the run needs, by provider; emptied when the run ends. So a provider may be deleted meanwhile.
     sealed_keys = models.JSONField(default=dict, blank=True, editable=False)
 
     status = models.CharField(max_length=12, choices=[(s.value, s.value) for s in RunStatus], default=RunStatus.QUEUED.value)
-    reason = models.TextField(blank=True, help_text="One sentence for people: how the run ended.")
+    reason = models.TextField(blank=True, help_text="How the run ended, in English, for logs and programs.")
+    # The same as data, so that pages say it in the reader's language; empty in runs that an older version recorded.
+    reason_code = models.CharField(max_length=32, blank=True)
+    reason_facts = models.JSONField(default=dict, blank=True)
     marks = models.JSONField(default=list, blank=True)
     answer = models.TextField(blank=True)
     answer_by = models.CharField(max_length=32, blank=True, help_text="chairman, or the seat whose answer it is.")
@@ -62,6 +94,12 @@ class CouncilRun(PublicIdModel):
     heartbeat = models.PositiveBigIntegerField(default=0)
     worker = models.CharField(max_length=100, blank=True)
     barren_deaths = models.PositiveSmallIntegerField(default=0)
+    held = models.BooleanField(
+        default=False,
+        # The version before this one, which may still serve while this one is rolled out, does not know the column.
+        db_default=False,
+        help_text="It came back with a backup and waits for staff: whoever took it up might pay again for what it has asked.",
+    )
     elapsed_ms = models.PositiveBigIntegerField(default=0)
     next_seq = models.PositiveIntegerField(default=1)
 
@@ -72,6 +110,9 @@ class CouncilRun(PublicIdModel):
     completion_tokens = models.PositiveBigIntegerField(default=0)
     known_cost_usd = models.DecimalField(max_digits=16, decimal_places=8, default=Decimal(0))
     unknown_costs = models.PositiveIntegerField(default=0, help_text="Calls whose cost is not known.")
+    open_usd = models.DecimalField(
+        max_digits=16, decimal_places=8, default=Decimal(0), help_text="Upper estimate of calls under way or of unknown cost."
+    )
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -88,10 +129,13 @@ class CouncilRun(PublicIdModel):
             models.Index(fields=["conversation", "id"], name="run_in_conversation"),
             models.Index(fields=["status"], condition=Q(status__in=LIVE), name="run_live"),
             models.Index(fields=["-created_at"], name="run_recent"),
+            models.Index(fields=["finished_at"], name="run_finished"),
+            models.Index(fields=["council", "-id"], name="run_of_council_recent"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["owner", "idempotency_key"], name="run_idempotency_key_unique"),
             models.CheckConstraint(condition=Q(status__in=[s.value for s in RunStatus]), name="run_status_known"),
+            models.CheckConstraint(condition=Q(course__in=[c.value for c in Course]), name="run_course_known"),
             models.CheckConstraint(condition=Q(known_cost_usd__gte=0), name="run_cost_not_negative"),
         ]
 
@@ -111,10 +155,28 @@ class CouncilRun(PublicIdModel):
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
+    @property
+    def is_held(self) -> bool:
+        """No engine takes it up until somebody of the staff decides."""
+        return self.held and self.is_live
+
     def spec_seats(self) -> list[dict[str, Any]]:
         """The seats as they were when the run started, for pages and APIs."""
         seats: list[dict[str, Any]] = self.config_snapshot.get("spec", {}).get("seats", [])
         return seats
+
+
+class RunPrompt(models.Model):
+    """A version of a prompt that a run asks with. Such a version is never deleted."""
+
+    run = models.ForeignKey(CouncilRun, on_delete=models.CASCADE, related_name="+")
+    template = models.ForeignKey(PromptTemplate, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "template"], name="run_prompt_once")]
+
+    def __str__(self) -> str:
+        return str(self.template_id)
 
 
 class StepQuerySet(models.QuerySet["RunStep"]):
@@ -128,7 +190,8 @@ StepManager = models.Manager.from_queryset(StepQuerySet)
 class RunStep(models.Model):
     """One part of a run, named by ``key``: an opinion, a review, the tally or the synthesis.
 
-    ``payload`` holds what belongs to the kind: the ballot of a review, the numbers of the tally.
+    ``payload`` holds what belongs to the kind: the ballot of a review, the numbers of the tally. A ``carried`` step was kept from an
+    earlier run of the same message: it has no calls here and cost nothing here. ``carried_from`` is where it was made.
     """
 
     run = models.ForeignKey(CouncilRun, on_delete=models.CASCADE, related_name="steps")
@@ -144,7 +207,9 @@ class RunStep(models.Model):
     error_message = models.TextField(blank=True)
     finish_reason = models.CharField(max_length=20, blank=True)
     latency_ms = models.PositiveIntegerField(null=True, blank=True)
-    started_at = models.DateTimeField(auto_now_add=True)
+    carried = models.BooleanField("kept from an earlier try", default=False)
+    carried_from = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    started_at = models.DateTimeField(default=timezone.now, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     objects = StepManager()
@@ -152,6 +217,7 @@ class RunStep(models.Model):
     class Meta:
         ordering = ["pk"]
         verbose_name = "step"
+        indexes = [models.Index(fields=["run"], condition=Q(status="invalid"), name="step_invalid")]
         constraints = [
             models.UniqueConstraint(fields=["run", "key"], name="step_key_unique"),
             models.CheckConstraint(condition=Q(status__in=[s.value for s in StepStatus]), name="step_status_known"),

@@ -6,18 +6,58 @@ import secrets
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from councils.models.base import PublicIdModel
 
 KEY_PREFIX = "llmc_"
 
 
+class Language(models.TextChoices):
+    """The languages of the pages, each by its own name, so that whoever speaks it finds it."""
+
+    ENGLISH = "en", "English"
+    FRENCH = "fr", "Français"
+
+
+class Theme(models.TextChoices):
+    """The looks to choose from. ``SYSTEM`` follows the device."""
+
+    SYSTEM = "system", _("System")
+    LIGHT = "light", _("Light")
+    DARK = "dark", _("Dark")
+
+    @property
+    def color_scheme(self) -> str:
+        """What the page tells the browser, so that its own parts (fields, scroll bars, the first blank canvas) fit."""
+        return "light dark" if self is Theme.SYSTEM else str(self.value)
+
+
 class User(AbstractUser):
-    """A person who signs in. Staff run the place in the admin, everybody else asks questions."""
+    """A person who signs in. Staff run the place in the admin, everybody else asks questions.
+
+    ``language`` and ``theme`` are empty until the person chooses: then the browser decides. A choice follows them to other devices.
+    """
+
+    language = models.CharField(max_length=8, choices=Language.choices, blank=True)
+    theme = models.CharField(max_length=8, choices=Theme.choices, blank=True)
+    default_council = models.ForeignKey("councils.CouncilConfiguration", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 
     class Meta(AbstractUser.Meta):
         db_table = "councils_user"
+        constraints = [
+            models.CheckConstraint(condition=Q(language__in=["", *Language.values]), name="user_language_known"),
+            models.CheckConstraint(condition=Q(theme__in=["", *Theme.values]), name="user_theme_known"),
+        ]
+
+    def prefer(self, *, language: str | None = None, theme: str | None = None) -> None:
+        """Keep these choices for every device. ``None`` leaves the earlier one, an empty text takes it back."""
+        given = {name: value for name, value in (("language", language), ("theme", theme)) if value is not None}
+        for name, value in given.items():
+            setattr(self, name, value)
+        self.save(update_fields=list(given))
 
 
 def hash_key(key: str) -> str:
