@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from councils.engine.reasons import Reason
 from councils.engine.types import Mark, RunStatus, Stage
 
 
@@ -41,13 +42,13 @@ class CountVotes:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The run is over. ``answer_by`` is ``chairman`` or an agent id, empty without an answer; ``reason`` is a sentence for people."""
+    """The run is over. ``answer_by`` is ``chairman`` or an agent id, empty without an answer."""
 
     status: RunStatus
     answer: str
     answer_by: str
     marks: frozenset[Mark]
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)

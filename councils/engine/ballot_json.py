@@ -6,7 +6,7 @@ from typing import Any
 
 from json_repair import repair_json
 
-from councils.engine.readings import Names, Reading, Unreadable, agree_or_conflict, by_score, check_labels, read_score
+from councils.engine.readings import BallotFault, Names, Reading, Unreadable, agree_or_conflict, by_score, check_labels, read_score
 
 REPAIR_LIMIT = 64 * 1024
 # Bounds on hostile input: how often a JSON value is tried, and how deep brackets may nest before a repair.
@@ -106,7 +106,7 @@ def read_value(value: Any, names: Names, *, scores_required: bool = False) -> Re
         return None
     holder, rankings, canonical = found
     if isinstance(holder, _Pairs) and holder.doubled:
-        raise Unreadable("conflict", f"{holder.doubled[:40]!r} is given twice with different values.")
+        raise Unreadable(BallotFault.CONFLICT, f"{holder.doubled[:40]!r} is given twice with different values.")
     if isinstance(rankings, Mapping):
         return _from_map(rankings, names)
     if all(isinstance(item, str) for item in rankings):
@@ -161,7 +161,7 @@ def _from_order(holder: Any, order: Sequence[str], names: Names, *, scores_requi
     if isinstance(scores, Mapping):
         return agree_or_conflict(ranked, _from_map(scores, names))
     if scores_required:
-        raise Unreadable("missing_score", "The reply broke off before the scores.")
+        raise Unreadable(BallotFault.MISSING_SCORE, "The reply broke off before the scores.")
     return ranked
 
 
@@ -177,11 +177,11 @@ def _from_rows(rows: Sequence[Any], names: Names, *, canonical: bool) -> Reading
 
 def _labelled(rows: Sequence[Any], names: Names) -> dict[str, Mapping[str, Any]]:
     if not all(isinstance(row, Mapping) for row in rows):
-        raise Unreadable("bad_shape", "Each entry of rankings must be an object.")
+        raise Unreadable(BallotFault.BAD_SHAPE, "Each entry of rankings must be an object.")
     labels = check_labels([_text(_first(row, _LABEL_KEYS)) for row in rows], names)
     for label, row in zip(labels, rows, strict=True):
         if isinstance(row, _Pairs) and row.doubled:
-            raise Unreadable("conflict", f"The entry of {label} gives a value twice.")
+            raise Unreadable(BallotFault.CONFLICT, f"The entry of {label} gives a value twice.")
     return dict(zip(labels, rows, strict=True))
 
 
@@ -192,7 +192,7 @@ def _is_canonical(label: str, row: Mapping[str, Any]) -> bool:
 def _from_places(places: Mapping[str, Any], reasons: Mapping[str, str]) -> Reading:
     for label, place in places.items():
         if isinstance(place, bool) or not isinstance(place, int) or not 1 <= place <= len(places):
-            raise Unreadable("missing_score", f"{label} has no score.")
+            raise Unreadable(BallotFault.MISSING_SCORE, f"{label} has no score.")
     tiers = (tuple(label for label, at in places.items() if at == place) for place in sorted(set(places.values())))
     return Reading(tuple(tiers), {}, reasons, coerced=True)
 

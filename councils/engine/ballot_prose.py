@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 
-from councils.engine.readings import Names, Reading, Unreadable, agree_or_conflict, by_score, check_labels, read_score
+from councils.engine.readings import BallotFault, Names, Reading, Unreadable, agree_or_conflict, by_score, check_labels, read_score
 
 # A header stands alone on its line; "I'll end with FINAL RANKING: as asked" is not one.
 _HEADER = re.compile(
@@ -77,7 +77,7 @@ def _chains(text: str, names: Names) -> Iterator[Reading]:
 def _read_chain(chain: str, names: Names, *, around: tuple[str, str]) -> Reading:
     before, after = around
     if before.rstrip().endswith((">", "≻")) or after.lstrip().startswith((">", "≻", "=")):
-        raise Unreadable("unknown_label", "The order names something that is not one of the answers shown.")
+        raise Unreadable(BallotFault.UNKNOWN_LABEL, "The order names something that is not one of the answers shown.")
     tiers = [tier.split("=") for tier in re.split("[>≻]", chain)]
     labels = iter(check_labels([name for tier in tiers for name in tier], names))
     return Reading(tuple(tuple(next(labels) for _ in tier) for tier in tiers), {}, {}, coerced=True, source=chain)
@@ -94,7 +94,7 @@ def _numbered(text: str, names: Names) -> Iterator[Reading]:
 def _tiers(numbers: Sequence[int], labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     # "1. 1. 1." is how some write lists in Markdown: the numbers then say nothing.
     if list(numbers) != sorted(numbers) or numbers[0] != 1 or numbers[-1] == 1 < len(numbers):
-        raise Unreadable("bad_order", "The numbers of the list give no order.")
+        raise Unreadable(BallotFault.BAD_ORDER, "The numbers of the list give no order.")
     tiers = groupby(zip(numbers, labels, strict=True), key=itemgetter(0))
     return tuple(tuple(label for _, label in tier) for _, tier in tiers)
 

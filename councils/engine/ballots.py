@@ -12,7 +12,7 @@ from typing import Any
 from councils.engine.ballot_json import embedded_values, read_value, repaired_value, whole_value
 from councils.engine.ballot_prose import read_prose
 from councils.engine.fences import printable, without_controls
-from councils.engine.readings import BallotProblem, Names, Reading, Unreadable
+from councils.engine.readings import BallotFault, BallotProblem, Names, Reading, Unreadable
 from councils.engine.types import Ballot, BallotRung, Verdict
 
 __all__ = ["BallotProblem", "read_ballot", "strip_reasoning"]
@@ -56,7 +56,7 @@ def read_ballot(
     was copied, not cast. Never raises, whatever the text.
     """
     if not labels:
-        return BallotProblem("no_ballot", "There was nothing to judge.")
+        return BallotProblem(BallotFault.NO_BALLOT, "There was nothing to judge.")
     names = Names(labels)
     try:
         rung, reading = _climb(_own_words(text or "", names, quoted), names, quoted)
@@ -69,7 +69,7 @@ def _own_words(text: str, names: Names, quoted: Sequence[str]) -> str:
     """The reply without its reasoning, and without JSON ballots that were copied from an answer."""
     reply = strip_reasoning(printable(text)[-READ_LIMIT:])
     if not reply:
-        raise Unreadable("empty", "The reply is empty.")
+        raise Unreadable(BallotFault.EMPTY, "The reply is empty.")
     for value, piece in list(embedded_values(reply)):
         if _is_quoted(piece, quoted) and _is_vote(value, names):
             reply = reply.replace(piece, _COPIED)
@@ -90,7 +90,7 @@ def _climb(reply: str, names: Names, quoted: Sequence[str]) -> tuple[BallotRung,
         try:
             reading = _only(list(read()), quoted)
         except Unreadable as unreadable:
-            if unreadable.problem.kind == "conflict":
+            if unreadable.problem.kind is BallotFault.CONFLICT:
                 raise
             problems.append(unreadable)
         else:
@@ -99,8 +99,8 @@ def _climb(reply: str, names: Names, quoted: Sequence[str]) -> tuple[BallotRung,
     if problems:
         raise problems[0]
     if _COPIED in reply:
-        raise Unreadable("quoted", "The only vote in the reply was copied from an answer.")
-    raise Unreadable("no_ballot", "There are no rankings in the reply.")
+        raise Unreadable(BallotFault.QUOTED, "The only vote in the reply was copied from an answer.")
+    raise Unreadable(BallotFault.NO_BALLOT, "There are no rankings in the reply.")
 
 
 def _ladder(reply: str, names: Names) -> Iterator[tuple[BallotRung, Callable[[], Iterable[Reading]]]]:
@@ -147,9 +147,9 @@ def _only(readings: Sequence[Reading], quoted: Sequence[str]) -> Reading | None:
     """The one vote among these; ``Unreadable`` if the reviewer's own cannot be told."""
     own = [reading for reading in readings if not _is_quoted(reading.source, quoted)]
     if readings and not own:
-        raise Unreadable("quoted", "The only vote in the reply was copied from an answer.")
+        raise Unreadable(BallotFault.QUOTED, "The only vote in the reply was copied from an answer.")
     if len({reading.vote() for reading in own}) > 1:
-        raise Unreadable("conflict", "The reply holds two different votes.")
+        raise Unreadable(BallotFault.CONFLICT, "The reply holds two different votes.")
     return own[-1] if own else None
 
 

@@ -20,6 +20,7 @@ from councils.engine.steps import (
     agent_of,
     author_of,
     finished_opinions,
+    is_out_of_budget,
     opinion_key,
     review_key,
     round_of,
@@ -28,7 +29,7 @@ from councils.engine.steps import (
 )
 from councils.engine.tally import TallyResult
 from councils.engine.types import ChairmanMode, CouncilSpec, StepStatus, VotingSystem
-from councils.engine.validation import spec_problems, validate
+from councils.engine.validation import spec_faults, spec_problems, validate
 
 __all__ = [
     "Action",
@@ -41,6 +42,7 @@ __all__ = [
     "Wait",
     "count_votes",
     "next_actions",
+    "spec_faults",
     "spec_problems",
     "validate",
 ]
@@ -61,6 +63,7 @@ class _Run:
     spec: CouncilSpec
     steps: Mapping[str, StepState]
     elapsed_s: float
+    may_ask: bool
 
     def is_closed(self, kind: str, round_: int) -> bool:
         """Whether a step of a later phase exists."""
@@ -79,14 +82,15 @@ def next_actions(spec: CouncilSpec, steps: Mapping[str, StepState], *, elapsed_s
 
     Opinions: none → failed; fewer than a quorum above two → failed; one → that answer, marked single; two by members → the chairman
     without review. Once ``max(quorum, 2)`` answers are in, who takes longer than the soft deadline is late. The same holds for
-    ballots once at least two are valid and every answer is on one of them. A step past the stage's deadline has failed; for the
-    synthesis each chairman of the list adds one such deadline.
+    ballots once at least two are valid and every answer is on one of them. A ``patient`` council calls nobody late. A step past the
+    stage's deadline has failed; for the synthesis each chairman of the list adds one such deadline.
 
     Review valid → tally, and under ``consensus`` at most one extra round. Not valid → the chairman alone, marked unreviewed.
     ``select_best`` ends with the winner's own words; otherwise the chairman writes, and if it fails the top-ranked answer stands
-    verbatim. The run's deadline ends everything with what is there. What each ending is called: ``ending.finish``.
+    verbatim. The run's deadline ends everything with what is there. Once a budget has refused a call none is begun any more: what is under
+    way is waited for, and what is there ends the run. What each ending is called: ``ending.finish``.
     """
-    run = _Run(spec, steps, elapsed_s)
+    run = _Run(spec, steps, elapsed_s, may_ask=not is_out_of_budget(steps))
     phases = (_gather_opinions, _review, _extra_opinions, _extra_review, _synthesise)
     actions = next((actions for phase in phases if (actions := phase(run))), None) or (finish(spec, steps),)
     if elapsed_s < spec.run_deadline_s or isinstance(actions[0], Finish):
@@ -173,11 +177,11 @@ def _synthesise(run: _Run) -> Actions:
 
 def _gather(run: _Run, keys: Sequence[str], *, leave_stragglers: bool = False, deadline_s: float | None = None) -> Actions:
     """Begin what has not begun, give up what is overdue, wait for the rest; nothing once all are settled."""
-    missing = [StartCall(key, stage_of(key), agent_of(key)) for key in keys if key not in run.steps]
+    missing = [StartCall(key, stage_of(key), agent_of(key)) for key in keys if run.may_ask and key not in run.steps]
     known = [run.steps[key] for key in keys if key in run.steps]
     running = [step for step in known if step.status is StepStatus.RUNNING]
     hard_s = deadline_s or run.spec.stage_deadline_s
-    soft_s = min(_soft_deadline(run.spec, known), hard_s) if leave_stragglers else hard_s
+    soft_s = min(_soft_deadline(run.spec, known), hard_s) if leave_stragglers and not run.spec.patient else hard_s
     overdue = [_give_up(step, hard_s) for step in running if step.elapsed_s >= soft_s]
     return (*missing, *overdue) or _wait(run, running, soft_s)
 

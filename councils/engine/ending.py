@@ -1,10 +1,12 @@
-"""How a run ends: status, answer, marks and one sentence for people."""
+"""How a run ends: status, answer, marks and the reason."""
 
 from collections.abc import Mapping
 
 from councils.engine import panel
 from councils.engine.actions import Finish
-from councils.engine.steps import SYNTHESIS, StepState, author_of, opinion_key
+from councils.engine.errors import BudgetUsedUp
+from councils.engine.reasons import Fact, Reason, ReasonCode
+from councils.engine.steps import SYNTHESIS, StepState, author_of, is_out_of_budget, opinion_key
 from councils.engine.tally import TallyResult
 from councils.engine.types import ChairmanMode, CouncilSpec, Mark, RunStatus, StepStatus
 
@@ -18,8 +20,8 @@ def finish(spec: CouncilSpec, steps: Steps, *, out_of_time: bool = False) -> Fin
 
     ``failed``: no answer, or fewer than a quorum above the usual two, which is a demand. ``partial``: an answer, but something that
     this council promises is missing: the chairman's words (verbatim), all but one of several members (single), the vote of a review
-    that was begun (unreviewed), or time (deadline). ``succeeded``: all else, also where a rule left the review out (two answers,
-    closed-form answers that agree); that is marked unreviewed too.
+    that was begun (unreviewed), time (deadline), or money (budget). ``succeeded``: all else, also where a rule left the review out (two
+    answers, closed-form answers that agree); that is marked unreviewed too.
     """
     standing = panel.candidates(spec, steps)
     marks = _marks(spec, steps) | ({Mark.DEADLINE} if out_of_time else set())
@@ -40,31 +42,42 @@ def _marks(spec: CouncilSpec, steps: Steps) -> frozenset[Mark]:
     seats = [step for key, step in steps.items() if key.startswith(("opinion:", "review:"))]
     reviewable = spec.enable_peer_review and len(panel.candidates(spec, steps)) > 1
     facts = {
-        Mark.DEGRADED: any(step.status is not StepStatus.DONE for step in seats),
+        # Where one alone was asked, its failure is the run's.
+        Mark.DEGRADED: len(spec.answering()) > 1 and any(step.status is not StepStatus.DONE for step in seats),
         Mark.SUBSTITUTED: any(step.substituted for step in steps.values()),
         Mark.CONTESTED: tally is not None and tally.contested,
         Mark.UNREVIEWED: tally is None and reviewable,
+        Mark.BUDGET: is_out_of_budget(steps),
     }
     return frozenset(mark for mark, holds in facts.items() if holds)
 
 
-def _too_few(spec: CouncilSpec, steps: Steps, came: int) -> str:
-    faults = [f"{seat.name} ({_fault(steps.get(opinion_key(seat.agent_id)))})" for seat in spec.answering()]
-    start = "No member answered" if not came else f"Only {came} of the {spec.quorum} answers that this council needs came"
-    return f"{start}: {', '.join(faults)}."
+def _too_few(spec: CouncilSpec, steps: Steps, came: int) -> Reason:
+    unasked = BudgetUsedUp.kind if is_out_of_budget(steps) else "no_answer_in_time"
+    members = [(seat.name, _fault(steps.get(opinion_key(seat.agent_id)), unasked)) for seat in spec.answering()]
+    if not came:
+        return Reason(ReasonCode.NO_ANSWER if len(members) > 1 else ReasonCode.NO_ANSWER_OF_ONE, {"members": members})
+    return Reason(ReasonCode.TOO_FEW_ANSWERS, {"came": came, "needed": spec.quorum, "members": members})
 
 
-def _fault(step: StepState | None) -> str:
-    if step is None or step.status is StepStatus.RUNNING:
-        return "no answer in time"
+def _fault(step: StepState | None, unasked: str) -> str:
+    if step is None:
+        return unasked
+    if step.status is StepStatus.RUNNING:
+        return "no_answer_in_time"
     if step.status is StepStatus.DONE:
         return "answered"
-    return step.error_kind.replace("_", " ") or step.status.value.replace("_", " ")
+    return step.error_kind or step.status.value
 
 
 def _single(spec: CouncilSpec, steps: Steps, only: str, marks: frozenset[Mark]) -> Finish:
     alone = len(spec.answering()) == 1
-    reason = "This council has one member, and this is its answer." if alone else "Only one member answered, and this is its answer."
+    if alone and not any(spec.chairman):
+        # Nobody but this seat was asked, so that nothing is missing.
+        name = spec.seat(author_of(only)).name
+        return Finish(RunStatus.SUCCEEDED, panel.answer_text(steps, only), only, marks, Reason(ReasonCode.ONE_ASKED, {"name": name}))
+    code = ReasonCode.OUT_OF_BUDGET_ONE_ANSWER if Mark.BUDGET in marks else ReasonCode.ONE_ANSWER
+    reason = Reason(ReasonCode.ONE_SEAT if alone else code)
     status = RunStatus.SUCCEEDED if alone else RunStatus.PARTIAL
     return Finish(status, panel.answer_text(steps, only), only, marks | {Mark.SINGLE}, reason)
 
@@ -74,13 +87,12 @@ def _from_chairman(steps: Steps, standing: tuple[str, ...], marks: frozenset[Mar
     if written is None:
         return None
     tally = panel.final_tally(steps)
-    source = f"{len(standing)} answers"
     if tally is not None:
-        return Finish(RunStatus.SUCCEEDED, written.text, CHAIRMAN, marks, f"The chairman wrote this from {source} and {_votes(tally)}.")
+        reason = Reason(ReasonCode.WRITTEN_FROM_BALLOTS, {"answers": len(standing), **_ballots(tally)})
+        return Finish(RunStatus.SUCCEEDED, written.text, CHAIRMAN, marks, reason)
     if any(key.startswith("review:") for key in steps):
-        reason = f"The chairman wrote this from {source}; too few ballots were valid, so the answers are not ranked."
-        return Finish(RunStatus.PARTIAL, written.text, CHAIRMAN, marks, reason)
-    return Finish(RunStatus.SUCCEEDED, written.text, CHAIRMAN, marks, f"The chairman wrote this from {source} without a review.")
+        return Finish(RunStatus.PARTIAL, written.text, CHAIRMAN, marks, Reason(ReasonCode.WRITTEN_UNRANKED, {"answers": len(standing)}))
+    return Finish(RunStatus.SUCCEEDED, written.text, CHAIRMAN, marks, Reason(ReasonCode.WRITTEN_UNREVIEWED, {"answers": len(standing)}))
 
 
 def _from_vote(spec: CouncilSpec, steps: Steps, standing: tuple[str, ...], marks: frozenset[Mark]) -> Finish:
@@ -89,16 +101,28 @@ def _from_vote(spec: CouncilSpec, steps: Steps, standing: tuple[str, ...], marks
     best = tally.winner if tally is not None else _heaviest(spec, standing)
     answer, author = panel.answer_text(steps, best), author_of(best)
     name = spec.seat(author).name
-    if tally is not None and spec.chairman_mode is ChairmanMode.SELECT_BEST and Mark.DEADLINE not in marks:
-        return Finish(RunStatus.SUCCEEDED, answer, author, marks, f"The council chose the answer of {name} by {_votes(tally)}.")
-    chosen = f"the council's first choice, by {name}" if tally is not None else f"the answer of {name}; the answers are not ranked"
-    cause = "The run's time was up" if Mark.DEADLINE in marks else "No chairman answered"
-    return Finish(RunStatus.PARTIAL, answer, author, marks | {Mark.VERBATIM}, f"{cause}. This is {chosen}.")
+    if tally is not None and spec.chairman_mode is ChairmanMode.SELECT_BEST and not marks & _CUT_SHORT:
+        return Finish(RunStatus.SUCCEEDED, answer, author, marks, Reason(ReasonCode.CHOSEN, {"name": name, **_ballots(tally)}))
+    cause = Mark.BUDGET if Mark.BUDGET in marks else Mark.DEADLINE if Mark.DEADLINE in marks else None
+    code = _WITHOUT_CHAIRMAN[cause, tally is not None]
+    return Finish(RunStatus.PARTIAL, answer, author, marks | {Mark.VERBATIM}, Reason(code, {"name": name}))
+
+
+_CUT_SHORT = frozenset({Mark.DEADLINE, Mark.BUDGET})
+# By what cut the run short, and whether the answers are ranked.
+_WITHOUT_CHAIRMAN: Mapping[tuple[Mark | None, bool], ReasonCode] = {
+    (Mark.BUDGET, True): ReasonCode.OUT_OF_BUDGET_FIRST_CHOICE,
+    (Mark.BUDGET, False): ReasonCode.OUT_OF_BUDGET_UNRANKED,
+    (Mark.DEADLINE, True): ReasonCode.OUT_OF_TIME_FIRST_CHOICE,
+    (Mark.DEADLINE, False): ReasonCode.OUT_OF_TIME_UNRANKED,
+    (None, True): ReasonCode.NO_CHAIRMAN_FIRST_CHOICE,
+    (None, False): ReasonCode.NO_CHAIRMAN_UNRANKED,
+}
 
 
 def _heaviest(spec: CouncilSpec, standing: tuple[str, ...]) -> str:
     return max(standing, key=lambda candidate: spec.seat(candidate).weight)
 
 
-def _votes(tally: TallyResult) -> str:
-    return f"{tally.counted} of {tally.cast} ballots"
+def _ballots(tally: TallyResult) -> dict[str, Fact]:
+    return {"counted": tally.counted, "cast": tally.cast}

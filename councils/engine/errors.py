@@ -2,6 +2,7 @@
 
 CouncilError
 ├── InvalidSpec                  the council cannot deliberate as configured
+├── BudgetUsedUp                 no further paid call may begin
 └── ProviderError                the provider could not answer            retryable  fallback
     ├── ConnectFailed            refused, DNS, TLS, reset before headers      yes       yes
     ├── RateLimited              429; may carry ``retry_after_s``             yes       yes
@@ -13,7 +14,10 @@ CouncilError
     │   ├── ContextTooLong       the prompt does not fit                      no        yes
     │   └── StructureUnsupported the asked structured mode is not offered     no        yes
     ├── EmptyAnswer              finished without text                        no        yes
-    ├── Refused                  the model or a filter declined               no        yes
+    │   └── OutOfTokens          the token limit came before the first word   no        yes
+    ├── Refused                  the model declined                           no        yes
+    │   └── ContentFiltered      the provider's filter declined               no        yes
+    ├── EndpointUnavailable      left alone after failures; nothing was sent  yes       yes
     └── EgressDenied             the address is not allowed                   no        no
 
 The docstring of a class is the message that people read. ``detail`` holds what the provider said, shortened and without secrets.
@@ -46,6 +50,12 @@ class InvalidSpec(CouncilError):
     """This council cannot deliberate as it is configured."""
 
     kind = "invalid_spec"
+
+
+class BudgetUsedUp(CouncilError):
+    """A budget cannot pay for this call, so it was not made."""
+
+    kind = "budget_used_up"
 
 
 class ProviderError(CouncilError):
@@ -137,10 +147,29 @@ class EmptyAnswer(ProviderError):
     kind = "empty_answer"
 
 
+class OutOfTokens(EmptyAnswer):
+    """The token limit was reached before the first word."""
+
+    kind = "out_of_tokens"
+
+
 class Refused(ProviderError):
     """The model declined to answer."""
 
     kind = "refused"
+
+
+class ContentFiltered(Refused):
+    """The provider's content filter declined the question or the answer."""
+
+    kind = "content_filtered"
+
+
+class EndpointUnavailable(ProviderError):
+    """The provider failed several times in a row and is left alone for a while."""
+
+    kind = "endpoint_unavailable"
+    retryable = True
 
 
 class EgressDenied(ProviderError):

@@ -62,7 +62,7 @@ def _conclude_review(spec: CouncilSpec, prepared: PreparedCall, text: str, *, re
     if isinstance(read, BallotProblem):
         repair = None if repaired else repair_call(prepared, text, read)
         return StepResult(
-            status=StepStatus.INVALID, text=without_controls(text), problem=read.sentence, error_kind=read.kind, repair=repair
+            status=StepStatus.INVALID, text=without_controls(text), problem=read.sentence, error_kind=read.kind.value, repair=repair
         )
     ballot = replace(read, rung=BallotRung.REPAIR_CALL) if repaired else read
     return StepResult(status=StepStatus.DONE, text=without_controls(text), ballot=ballot)

@@ -13,6 +13,7 @@ from councils.engine.steps import agent_of, review_key, round_of, stage_of
 from councils.engine.templates import (
     DEFAULT_PROMPTS,
     EXTRA_ROUND,
+    MEANINGS,
     PLACEHOLDERS,
     REVIEW_FORM,
     REVIEW_RULES,
@@ -23,7 +24,7 @@ from councils.engine.templates import (
 )
 from councils.engine.types import Ballot, ChatMessage, CouncilSpec, Stage
 
-__all__ = ["DEFAULT_PROMPTS", "PLACEHOLDERS", "PreparedCall", "ballot_schema", "check_template", "parse_fences", "prepare"]
+__all__ = ["DEFAULT_PROMPTS", "MEANINGS", "PLACEHOLDERS", "PreparedCall", "ballot_schema", "check_template", "parse_fences", "prepare"]
 
 # A critique longer than this helps the chairman no more and can bury the answers.
 CRITIQUE_CHARS = 300

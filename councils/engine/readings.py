@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from math import isfinite
 
 MIN_SCORE, MAX_SCORE = 1, 10
@@ -11,18 +12,34 @@ _SCORE_TEXT = re.compile(r"\s*(\d{1,3}(?:\.\d{1,6})?)\s*(?:(?:/|out of)\s*10(?:\
 _EDGES = " \t\n*_`[](){}<>\"'.:#|-"
 
 
+class BallotFault(StrEnum):
+    """Kinds of replies that are no ballot."""
+
+    EMPTY = "empty"
+    NO_BALLOT = "no_ballot"
+    QUOTED = "quoted"
+    CONFLICT = "conflict"
+    UNKNOWN_LABEL = "unknown_label"
+    DOUBLED_LABEL = "doubled_label"
+    MISSING_LABEL = "missing_label"
+    BAD_SCORE = "bad_score"
+    MISSING_SCORE = "missing_score"
+    BAD_SHAPE = "bad_shape"
+    BAD_ORDER = "bad_order"
+
+
 @dataclass(frozen=True, slots=True)
 class BallotProblem:
-    """Why a reply is no ballot: a ``kind`` for records and a sentence that a model and a person understand."""
+    """Why a reply is no ballot: a ``kind`` for records and a sentence that tells the model what to mend."""
 
-    kind: str
+    kind: BallotFault
     sentence: str
 
 
 class Unreadable(Exception):
     """This looks like a ballot and is not a valid one."""
 
-    def __init__(self, kind: str, sentence: str) -> None:
+    def __init__(self, kind: BallotFault, sentence: str) -> None:
         super().__init__(sentence)
         self.problem = BallotProblem(kind, sentence)
 
@@ -68,9 +85,9 @@ def read_score(value: object, label: str) -> float:
         found = _SCORE_TEXT.fullmatch(value)
         value = float(found[1]) if found else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_number(value):
-        raise Unreadable("bad_score", f"The score of {label} is not a number from 1 to 10.")
+        raise Unreadable(BallotFault.BAD_SCORE, f"The score of {label} is not a number from 1 to 10.")
     if not MIN_SCORE <= value <= MAX_SCORE:
-        raise Unreadable("bad_score", f"The score of {label} is outside 1 to 10.")
+        raise Unreadable(BallotFault.BAD_SCORE, f"The score of {label} is outside 1 to 10.")
     return float(value)
 
 
@@ -84,14 +101,14 @@ def check_labels(given: Sequence[str], names: Names) -> list[str]:
     for name in given:
         label = names.find(name)
         if label is None:
-            raise Unreadable("unknown_label", f"{name[:40]!r} is not one of the answers shown.")
+            raise Unreadable(BallotFault.UNKNOWN_LABEL, f"{name[:40]!r} is not one of the answers shown.")
         found.append(label)
     doubled = sorted({label for label in found if found.count(label) > 1})
     if doubled:
-        raise Unreadable("doubled_label", f"Named more than once: {', '.join(doubled)}.")
+        raise Unreadable(BallotFault.DOUBLED_LABEL, f"Named more than once: {', '.join(doubled)}.")
     missing = [label for label in names.labels if label not in found]
     if missing:
-        raise Unreadable("missing_label", f"Missing: {', '.join(missing)}.")
+        raise Unreadable(BallotFault.MISSING_LABEL, f"Missing: {', '.join(missing)}.")
     return found
 
 
@@ -108,5 +125,5 @@ def agree_or_conflict(ranked: Reading, scored: Reading) -> Reading:
     for one, first in scored.scores.items():
         for other, second in scored.scores.items():
             if first > second and place[one] > place[other]:
-                raise Unreadable("conflict", f"The order and the scores contradict each other: {one} and {other}.")
+                raise Unreadable(BallotFault.CONFLICT, f"The order and the scores contradict each other: {one} and {other}.")
     return Reading(ranked.tiers, scored.scores, ranked.reasons or scored.reasons, coerced=True)

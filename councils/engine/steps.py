@@ -7,6 +7,7 @@ named by its key without the kind: ``agent_3`` is the first answer of that seat,
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from councils.engine.errors import BudgetUsedUp
 from councils.engine.tally import TallyResult
 from councils.engine.types import Ballot, Stage, StepStatus
 
@@ -34,6 +35,11 @@ class StepState:
     latency_s: float | None = None
     elapsed_s: float = 0.0
     substituted: bool = False
+
+
+def is_out_of_budget(steps: Mapping[str, StepState]) -> bool:
+    """Whether a budget has refused a call of this run: then none is begun any more."""
+    return any(step.error_kind == BudgetUsedUp.kind for step in steps.values())
 
 
 def opinion_key(agent_id: str, round_: int = 1) -> str:

@@ -31,6 +31,15 @@ PLACEHOLDERS: Mapping[Stage, Placeholders] = {
     Stage.SYNTHESIS: Placeholders(frozenset({"question", "answers"}), frozenset({"result", "critiques"})),
 }
 
+MEANINGS: Mapping[str, str] = {
+    "question": "what was asked, with the conversation before it where there is one",
+    "name": "the name of the member who answers",
+    "answers": "the answers of the members, each between marks and under a label",
+    "labels": "the labels of the answers, with commas between them",
+    "result": "how the votes were counted and who leads; nothing where there was no review",
+    "critiques": "what the reviewers said of each answer; nothing where there was no review",
+}
+
 DEFAULT_PROMPTS = PromptSet(
     opinion="{question}",
     review="Here is a question and the answers that were given to it.\n\n{question}\n\n{answers}\n\n"
@@ -73,7 +82,7 @@ def check_template(stage: Stage, text: str) -> list[str]:
     if not text.strip():
         return [f"The {stage.value} prompt is empty."]
     used, allowed = set(_PLACEHOLDER.findall(text)), PLACEHOLDERS[stage]
-    missing = [f"The {stage.value} prompt lacks {{{name}}}." for name in sorted(allowed.required - used)]
+    missing = [f"The {stage.value} prompt lacks {{{name}}}: {MEANINGS[name]}." for name in sorted(allowed.required - used)]
     choice = ", ".join(f"{{{name}}}" for name in sorted(allowed.known))
     unknown = [
         f"The {stage.value} prompt uses {{{name}}}, which is not known here; it may use {choice}." for name in sorted(used - allowed.known)

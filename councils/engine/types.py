@@ -119,7 +119,7 @@ class Completion:
     """A finished answer: the whole text and what the provider said about it.
 
     ``model`` is the name that the provider reported (it may differ from the one asked), empty when it said none.
-    ``latency_ms`` runs from sending to the end, ``first_token_ms`` to the first text.
+    ``latency_ms`` runs from sending to the end, ``first_token_ms`` to the first text, ``headers_ms`` to the first sign of the provider.
     """
 
     text: str
@@ -128,6 +128,7 @@ class Completion:
     model: str = ""
     latency_ms: int = 0
     first_token_ms: int | None = None
+    headers_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +166,8 @@ class CouncilSpec:
     ``chairman`` is a list of model keys: the chairman, then its fallbacks. ``seed`` fixes every shuffle and tie-break of the run.
     Times in seconds: an opinion or a ballot slower than ``max(soft_deadline_min_s, 2 × the median finished latency)`` is late and
     not waited for; one slower than ``stage_deadline_s`` has failed; ``run_deadline_s`` ends the run. ``history_chars`` is how much of the
-    conversation before the question members get to read, newest turns first.
+    conversation before the question members get to read, newest turns first. ``patient``: nobody is called late, all have the whole
+    ``stage_deadline_s``.
     """
 
     name: str
@@ -189,6 +191,7 @@ class CouncilSpec:
     history_chars: int = 32_000
     extra_round: bool = False
     skip_review_when_closed_form_agrees: bool = False
+    patient: bool = False
 
     def answering(self) -> tuple[Seat, ...]:
         """The seats that give an opinion."""
@@ -276,3 +279,4 @@ class Mark(StrEnum):
     DEGRADED = "degraded"  # some seats failed or were late
     VERBATIM = "verbatim"  # the top-ranked answer as it was: no chairman answered
     DEADLINE = "deadline"  # the run's time was up
+    BUDGET = "budget"  # a budget could not pay for all calls

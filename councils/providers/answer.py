@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from councils.engine.errors import BrokenStream, EmptyAnswer, ProviderError, Refused
+from councils.engine.errors import BrokenStream, ContentFiltered, EmptyAnswer, OutOfTokens, ProviderError, Refused
 from councils.engine.types import Completion, CompletionRequest, FinishReason
 from councils.providers.dialect import Dialect, Draft, MalformedEventError
 from councils.providers.faults import clean_detail, from_event
@@ -111,9 +111,9 @@ class AnswerReader:
         if text.strip():
             return None
         if finish is FinishReason.FILTERED:
-            return Refused("The provider's content filter left nothing of the answer.")
+            return ContentFiltered("It left nothing of the answer.")
         if finish is FinishReason.LENGTH:
-            return EmptyAnswer("The token limit was reached before the first word.")
+            return OutOfTokens()
         return EmptyAnswer()
 
     def _feed(self, chunk: bytes) -> None:

@@ -10,7 +10,7 @@ import orjson
 
 from councils.engine.types import CompletionRequest, StructuredMode
 from councils.providers.dialect import Draft, JsonObject, loose_object, object_of, objects_of, text_of
-from councils.providers.endpoint import Endpoint, with_extra
+from councils.providers.endpoint import Endpoint, keep_limit, with_extra
 from councils.providers.sse import Framing, SseFraming
 from councils.providers.usage import token_count
 
@@ -54,7 +54,9 @@ class AnthropicDialect:
         if request.structured is StructuredMode.JSON_SCHEMA and request.schema is not None:
             body["tools"] = [{"name": request.schema_name, "description": "Give your answer.", "input_schema": dict(request.schema)}]
             body["tool_choice"] = {"type": "tool", "name": request.schema_name}
-        return with_extra(body, endpoint.extra)
+        body = with_extra(body, endpoint.extra)
+        keep_limit(body, ("max_tokens",), request.max_tokens)
+        return body
 
     def read(self, event: JsonObject, draft: Draft) -> str:
         match event.get("type"):

@@ -1,4 +1,7 @@
-"""A circuit breaker for one endpoint: after several failures in a row it is left alone for a while, then one call tries it.
+"""A circuit breaker for an endpoint, or for one model there: after several failures in a row it is left alone, then one call tries it.
+
+A connection that cannot be made speaks of the whole endpoint. A fault of the provider's, a broken answer or one that does not come speak
+of the model that was asked: behind one address a gateway serves many, and one that is down must not close the others.
 
 Pure: the clock is handed in (monotonic seconds), nothing is awaited. One breaker lives as long as its process; each process learns by
 itself, which costs a few calls and needs no agreement.
@@ -7,10 +10,20 @@ itself, which costs a few calls and needs no agreement.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from councils.engine.errors import AnswerTimeout, AuthenticationFailed, BrokenStream, ConnectFailed, ProviderError, ProviderUnavailable
+from councils.engine.errors import AnswerTimeout, BrokenStream, ConnectFailed, EgressDenied, ProviderError, ProviderUnavailable
 
-# What says that the endpoint itself is in trouble. A rate limit, a refusal or a bad request come from one that works.
-ENDPOINT_FAILURES = (ConnectFailed, ProviderUnavailable, AnswerTimeout, BrokenStream, AuthenticationFailed)
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a breaker hears: errors that count against what it guards, and those that tell nothing of it. All others show that it works."""
+
+    counts: tuple[type[ProviderError], ...]
+    silent: tuple[type[ProviderError], ...]
+
+
+# A rate limit, a refused key or a bad request come from an endpoint, and a model, that work.
+ENDPOINT = Scope(counts=(ConnectFailed,), silent=(EgressDenied, AnswerTimeout))
+MODEL = Scope(counts=(ProviderUnavailable, AnswerTimeout, BrokenStream), silent=(EgressDenied, ConnectFailed))
 
 
 class BreakerState(StrEnum):
@@ -21,52 +34,78 @@ class BreakerState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerPolicy:
-    """Opens after ``failures`` in a row; lets one call try again every ``open_s`` seconds."""
+    """Opens after ``failures`` in a row. After ``pause_s`` one call tries; each that fails doubles the pause, up to the longest."""
 
     failures: int = 5
-    open_s: float = 30.0
+    pause_s: float = 5.0
+    longest_pause_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The right to make one call. ``probe`` says that it is the one that tries what is in trouble."""
+
+    probe: bool = False
 
 
 class Breaker:
-    """Ask ``allows`` before a call; after it, tell ``succeeded``, ``failed`` or, where it was given up, ``abandoned``."""
+    """Ask for a permit before a call; after it, tell ``succeeded``, ``failed`` or, where it tells nothing, ``abandoned``."""
 
-    def __init__(self, policy: BreakerPolicy | None = None) -> None:
+    def __init__(self, policy: BreakerPolicy | None = None, scope: Scope = ENDPOINT) -> None:
         self._policy = policy or BreakerPolicy()
+        self._scope = scope
         self._failures = 0
+        self._reopened = 0
         self._opened_at: float | None = None
-        self._probing = False
+        self._probe: Permit | None = None
 
     @property
     def state(self) -> BreakerState:
         if self._opened_at is None:
             return BreakerState.CLOSED
-        return BreakerState.HALF_OPEN if self._probing else BreakerState.OPEN
+        return BreakerState.OPEN if self._probe is None else BreakerState.HALF_OPEN
 
-    def allows(self, now: float) -> bool:
-        """Whether a call may begin. Where this call is the one that tries, no other may until its outcome is told."""
+    @property
+    def pause_s(self) -> float:
+        """How long an open breaker refuses all calls."""
+        # The exponent is bounded, or an endpoint that is away for weeks would overflow it.
+        return min(self._policy.pause_s * 2.0 ** min(self._reopened, 32), self._policy.longest_pause_s)
+
+    def would_permit(self, now: float) -> bool:
+        """Whether ``permit`` would give one now. Changes nothing."""
         if self._opened_at is None:
             return True
-        if self._probing or now - self._opened_at < self._policy.open_s:
-            return False
-        self._probing = True
-        return True
+        return self._probe is None and now - self._opened_at >= self.pause_s
 
-    def succeeded(self) -> None:
-        """The endpoint works."""
-        self._failures = 0
-        self._opened_at = None
-        self._probing = False
+    def permit(self, now: float) -> Permit | None:
+        """The right to call; ``None`` while it is left alone. After a probe no other is given until its outcome is told."""
+        if not self.would_permit(now):
+            return None
+        if self._opened_at is None:
+            return Permit()
+        self._probe = Permit(probe=True)
+        return self._probe
 
-    def failed(self, error: ProviderError, now: float) -> None:
-        """A call ended in ``error``; only those that are the endpoint's own fault count against it."""
-        if not isinstance(error, ENDPOINT_FAILURES):
-            self.succeeded()
-            return
-        self._failures += 1
-        if self._probing or (self._opened_at is None and self._failures >= self._policy.failures):
-            self._opened_at = now
-        self._probing = False
+    def succeeded(self, permit: Permit) -> None:
+        """It works, whoever found out."""
+        self._failures = self._reopened = 0
+        self._opened_at = self._probe = None
 
-    def abandoned(self) -> None:
-        """The call was cancelled: it tells nothing, but another may try in its place."""
-        self._probing = False
+    def failed(self, permit: Permit, error: ProviderError, now: float) -> None:
+        """A call ended in ``error``; what that says, the scope knows."""
+        if isinstance(error, self._scope.silent):
+            self.abandoned(permit)
+        elif not isinstance(error, self._scope.counts):
+            self.succeeded(permit)
+        elif self._opened_at is None:
+            self._failures += 1
+            if self._failures >= self._policy.failures:
+                self._opened_at = now
+        elif permit is self._probe:
+            self._reopened += 1
+            self._opened_at, self._probe = now, None
+
+    def abandoned(self, permit: Permit) -> None:
+        """The call told nothing, for instance because it was cancelled. Another may try in its place."""
+        if permit is self._probe:
+            self._probe = None

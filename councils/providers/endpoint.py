@@ -1,7 +1,7 @@
 """Where a provider lives and how it is addressed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -28,6 +28,8 @@ class Endpoint:
     (``{"temperature": None}``). Three names are options of ours and never sent: ``max_tokens_field`` names the field for the token
     limit (``max_completion_tokens`` for OpenAI's reasoning models), ``api_version`` is Anthropic's version header, ``strict_schema`` false
     sends a JSON schema whole, for servers that honour limits on lengths, which OpenAI's strict mode refuses (llama.cpp).
+
+    Where a request has a token limit, ``extra`` may make it smaller, never larger, and cannot remove it: so much was held to pay for it.
     """
 
     base_url: str
@@ -52,12 +54,22 @@ class Endpoint:
 
 
 OWN_OPTIONS = frozenset({"max_tokens_field", "api_version", "strict_schema"})
+# What is asked, of which model, and how many answers are paid for: a budget has held the price of one answer of this model.
+SEALED = frozenset({"model", "models", "fallbacks", "messages", "system", "prompt", "stream", "n", "best_of", "candidate_count"})
+
+
+def is_sealed(name: str) -> bool:
+    """Whether no option may set this field. Some servers (Ollama) read the names of fields in any case."""
+    return name.casefold() in SEALED
 
 
 def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """``body`` with the endpoint's ``extra`` over it; nested objects are merged one level deep (Ollama's ``options``)."""
+    """``body`` with the endpoint's ``extra`` over it; nested objects are merged one level deep (Ollama's ``options``).
+
+    Fields that are ``SEALED`` stay as they are, also where an older version stored such an option.
+    """
     for name, value in extra.items():
-        if name in OWN_OPTIONS:
+        if name in OWN_OPTIONS or is_sealed(name):
             continue
         if value is None:
             body.pop(name, None)
@@ -66,3 +78,23 @@ def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
         else:
             body[name] = value
     return body
+
+
+def keep_limit(fields: dict[str, Any], names: Iterable[str], limit: int | None) -> None:
+    """See to it that none of these fields, by which a server may be told its token limit, allows more than ``limit`` (``None``: any).
+
+    Where none of them is there any more, the first one is put back.
+    """
+    if limit is None:
+        return
+    first, *others = names
+    for name in (name for name in others if name in fields):
+        fields[name] = _smaller(fields[name], limit)
+    if first in fields or not any(name in fields for name in others):
+        fields[first] = _smaller(fields.get(first), limit)
+
+
+def _smaller(wanted: Any, limit: int) -> int:
+    """What is not a count above zero means "no limit" somewhere (``-1`` at Ollama, ``null``)."""
+    is_count = isinstance(wanted, int) and not isinstance(wanted, bool) and wanted > 0
+    return min(wanted, limit) if is_count else limit

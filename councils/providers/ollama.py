@@ -4,8 +4,8 @@ The terminal event is the object with ``"done": true``.
 """
 
 from councils.engine.types import CompletionRequest, StructuredMode
-from councils.providers.dialect import Draft, JsonObject, object_of, objects_of, text_of
-from councils.providers.endpoint import Endpoint, with_extra
+from councils.providers.dialect import Draft, JsonObject, loose_object, object_of, objects_of, text_of
+from councils.providers.endpoint import Endpoint, keep_limit, with_extra
 from councils.providers.sse import Framing, NdjsonFraming
 
 
@@ -39,7 +39,11 @@ class OllamaDialect:
         if request.structured is not StructuredMode.PLAIN:
             by_schema = request.structured is StructuredMode.JSON_SCHEMA and request.schema is not None
             body["format"] = dict(request.schema or {}) if by_schema else "json"
-        return with_extra(body, endpoint.extra)
+        body = with_extra(body, endpoint.extra)
+        if request.max_tokens is not None:
+            settings = body["options"] = dict(loose_object(body.get("options")))
+            keep_limit(settings, ("num_predict",), request.max_tokens)
+        return body
 
     def read(self, event: JsonObject, draft: Draft) -> str:
         draft.note_model(event.get("model"))

@@ -10,8 +10,11 @@ from typing import Any
 from councils.engine.errors import ProviderUnavailable
 from councils.engine.types import CompletionRequest, StructuredMode
 from councils.providers.dialect import Draft, JsonObject, loose_object, object_of, objects_of, text_of
-from councils.providers.endpoint import Endpoint, with_extra
+from councils.providers.endpoint import Endpoint, is_sealed, keep_limit, with_extra
 from councils.providers.sse import Framing, SseFraming
+
+# Servers read one or the other, some both.
+LIMIT_FIELDS = ("max_tokens", "max_completion_tokens")
 
 
 class OpenAiDialect:
@@ -38,11 +41,14 @@ class OpenAiDialect:
         }
         if request.temperature is not None:
             body["temperature"] = request.temperature
+        limit_field = _limit_field(endpoint)
         if request.max_tokens is not None:
-            body[str(endpoint.extra.get("max_tokens_field", "max_tokens"))] = request.max_tokens
+            body[limit_field] = request.max_tokens
         if response_format := _response_format(request, strict=endpoint.extra.get("strict_schema") is not False):
             body["response_format"] = response_format
-        return with_extra(body, endpoint.extra)
+        body = with_extra(body, endpoint.extra)
+        keep_limit(body, (limit_field, *LIMIT_FIELDS), request.max_tokens)
+        return body
 
     def read(self, event: JsonObject, draft: Draft) -> str:
         draft.note_model(event.get("model"))
@@ -58,6 +64,12 @@ class OpenAiDialect:
 
     def model_names(self, listing: JsonObject) -> tuple[str, ...]:
         return tuple(text_of(model.get("id")) for model in objects_of(listing.get("data")))
+
+
+def _limit_field(endpoint: Endpoint) -> str:
+    """By which name the server is told its token limit."""
+    name = str(endpoint.extra.get("max_tokens_field", "max_tokens"))
+    return "max_tokens" if is_sealed(name) else name
 
 
 def _response_format(request: CompletionRequest, *, strict: bool) -> JsonObject | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from typing import cast
 
 import httpx
@@ -47,6 +48,7 @@ class HttpProvider:
         reader = AnswerReader(self._dialect, request, self._secrets)
         first_token_ms: int | None = None
         response = await self._open(request, watch)
+        headers_ms = _ms_since(watch, loop)
         try:
             chunks = aiter(cast("AsyncIterator[bytes]", response.stream))
             while not reader.done:
@@ -67,7 +69,7 @@ class HttpProvider:
             completion = reader.completion(latency_ms=_ms_since(watch, loop), first_token_ms=first_token_ms)
             if not reader.cut:
                 await _drain(chunks)
-            yield completion
+            yield replace(completion, headers_ms=headers_ms)
         finally:
             await _close(response)
 
