@@ -1,19 +1,26 @@
 """Paid calls: written down before they are sent, booked with what they brought."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 
 from councils.engine.events import EventType
 from councils.engine.types import Stage, StepStatus
 from councils.models import CallStatus, CouncilRun, EntryKind, LedgerEntry, ModelCall, ModelInfo, RunStep
+from councils.models.budget import MOST_USD, UNIT_USD
 from councils.snapshot import ModelTarget
+from councils.store import budgets
+from councils.store.budgets import NOTHING, Position
 from councils.store.events import Event, append, hold, keep, step_facts, step_texts
+from councils.store.moments import moment
 from councils.store.ownership import Claim, is_owner, own
+
+logger = logging.getLogger(__name__)
 
 
 class StepHasResult(Exception):
@@ -27,6 +34,20 @@ class StepRef:
     key: str
     stage: Stage
     agent_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """How a call is sent. A ``cached`` one is not: its answer is there already. ``prompt_hash`` is the digest of its messages."""
+
+    endpoint: str = ""
+    structured_mode: str = ""
+    substituted: bool = False
+    cached: bool = False
+    prompt_hash: str = ""
+
+
+PLAINLY = Sending()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +67,13 @@ class StepWrite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """An attempt that is written down and may now be sent."""
+    """An attempt that is written down and may now be sent. ``reserved_usd`` is what budgets hold for it."""
 
     call_pk: int
     call_id: str
     attempt: int
     events: Sequence[Event]
+    reserved_usd: Decimal = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,47 +93,66 @@ class Booking:
     first_token_ms: int | None = None
     retry_in_s: float | None = None
     unfinished: str = ""
+    findings: Sequence[str] = ()
 
 
-@transaction.atomic
+@moment
 def begin_call(
-    claim: Claim, ref: StepRef, target: ModelTarget, *, attempt: int, structured_mode: str = "", substituted: bool = False
+    claim: Claim,
+    ref: StepRef,
+    target: ModelTarget,
+    *,
+    attempt: int,
+    at_most_usd: Decimal | None = NOTHING,
+    sending: Sending = PLAINLY,
 ) -> Begun:
-    """Write down that a call is about to be sent. Raises ``LostRun`` or ``StepHasResult``: then nothing may be sent."""
+    """Write down that a call is about to be sent, and hold what it may cost (``at_most_usd``; ``None`` is unknown) in every budget.
+
+    Raises ``LostRun``, ``StepHasResult`` or ``BudgetExhausted``: then nothing was written and nothing may be sent.
+    """
+    claim.lock_accounts()
     run = own(claim)
-    step = open_step(run, ref, fresh=attempt == 1)
+    step = open_step(run, ref)
     if step.status != StepStatus.RUNNING.value:
         raise StepHasResult(StepHasResult.__doc__)
+    reserved = budgets.reserve(run, claim.holds, at_most_usd)
     call = ModelCall.objects.create(
         run=run,
         step=step,
         attempt=attempt,
         epoch=claim.epoch,
-        # The snapshot counts, also for a model that was deleted meanwhile.
-        model_id=target.model_id if ModelInfo.objects.filter(pk=target.model_id).exists() else None,
+        # The snapshot counts, also for a model that was deleted meanwhile: then there is no row to point at.
+        model_id=Subquery(ModelInfo.objects.filter(pk=target.model_id).values("pk")),
         model_name=target.name,
         provider_name=target.provider_name,
-        structured_mode=structured_mode,
-        substituted=substituted,
+        endpoint=sending.endpoint[:500],
+        structured_mode=sending.structured_mode,
+        prompt_hash=sending.prompt_hash,
+        substituted=sending.substituted,
+        cached=sending.cached,
         input_price=target.input_price,
         output_price=target.output_price,
+        reserved_usd=reserved,
     )
     payload = {"key": ref.key, "stage": ref.stage.value, "agent_id": ref.agent_id, "attempt": attempt}
-    event = append(run, EventType.CALL_STARTED, {**payload, "model": target.label, "substituted": substituted})
-    keep(run)
-    return Begun(call_pk=call.pk, call_id=call.public_id, attempt=attempt, events=[event])
+    event = append(
+        run, EventType.CALL_STARTED, {**payload, "model": target.label, "substituted": sending.substituted, "cached": sending.cached}
+    )
+    keep(run, "open_usd")
+    return Begun(call_pk=call.pk, call_id=call.public_id, attempt=attempt, events=[event], reserved_usd=reserved)
 
 
-@transaction.atomic
+@moment
 def settle_call(claim: Claim, ref: StepRef, begun: Begun, booking: Booking, result: StepWrite | None = None) -> tuple[bool, list[Event]]:
     """Book a call and, with it, what its step became (``None``: the step goes on).
 
     The booking stands in any case; the result only counts while the claim holds and the step is open. Returns whether it counted,
     and the events. Booking twice does nothing, and says the same again without the events.
     """
+    claim.lock_accounts()
     run = hold(claim.run_pk)
-    owned = is_owner(run, claim)
-    if not _book(run, begun.call_pk, booking):
+    owned, before = is_owner(run, claim), Position.of(run)
+    if not _book(run, begun, booking):
         # It was committed before, and the answer to that got lost on the way: the result stands, and so does its event.
         return owned, []
     events = []
@@ -124,29 +165,76 @@ def settle_call(claim: Claim, ref: StepRef, begun: Begun, booking: Booking, resu
         # What people were reading when a run was cancelled stays readable. A step that goes on will have a text of its own.
         given_up = (StepStatus.CANCELLED.value, StepStatus.LATE.value)
         RunStep.objects.filter(run=run, key=ref.key, status__in=given_up, text="").update(text=booking.unfinished)
-    keep(run, "prompt_tokens", "completion_tokens", "known_cost_usd", "unknown_costs", "barren_deaths")
+    budgets.move(claim.holds, before, Position.of(run))
+    keep(run, "prompt_tokens", "completion_tokens", "known_cost_usd", "unknown_costs", "open_usd", "barren_deaths")
     return accepted, events
 
 
-def _book(run: CouncilRun, call_pk: int, booking: Booking) -> bool:
-    """Close the call and charge it. An orphan is booked by its old owner if that turns up: then its cost becomes known."""
+@moment
+def recall_call(
+    claim: Claim, ref: StepRef, target: ModelTarget, *, attempt: int, sending: Sending, booking: Booking, result: StepWrite
+) -> tuple[Begun, bool, list[Event]]:
+    """Write down a call whose answer is there already, with what its step becomes: nothing is waited for, so both are one commit.
+
+    Returns what ``begin_call`` and ``settle_call`` return, and raises what they raise. Done twice, it says the same again without events.
+    """
+    try:
+        begun = begin_call(claim, ref, target, attempt=attempt, sending=sending)
+    except StepHasResult:
+        # It was committed before, and the answer to that got lost on the way: the result that the step has is this one.
+        call = ModelCall.objects.filter(run=claim.run_pk, step__key=ref.key, attempt=attempt, epoch=claim.epoch, cached=True).first()
+        if call is None:
+            raise
+        return Begun(call_pk=call.pk, call_id=call.public_id, attempt=attempt, events=[]), True, []
+    return begun, *settle_call(claim, ref, begun, booking, result)
+
+
+def _book(run: CouncilRun, begun: Begun, booking: Booking) -> bool:
+    """Close the call and charge it. An orphan is booked by its old owner if that turns up: then its cost becomes known.
+
+    What staff have booked for an orphan meanwhile stands.
+    """
+    cost = None if booking.cost_usd is None else _storable(booking.cost_usd, begun)
     facts = {name: getattr(booking, name) for name in _BOOKED} | {
         "status": booking.status.value,
+        "cost_usd": cost,
         "reported_model": booking.reported_model[:200],
+        "findings": list(booking.findings),
         "finished_at": timezone.now(),
     }
-    if ModelCall.objects.filter(pk=call_pk, status=CallStatus.SENDING.value).update(**facts):
-        kind = EntryKind.CHARGED
-    elif orphan := ModelCall.objects.filter(pk=call_pk, status=CallStatus.ORPHANED.value).first():
-        ModelCall.objects.filter(pk=call_pk).update(**facts)
-        run.unknown_costs -= orphan.cost_usd is None
-        kind = EntryKind.CORRECTED
+    if ModelCall.objects.filter(pk=begun.call_pk, status=CallStatus.SENDING.value).update(**facts):
+        charge(run, begun.call_pk, cost=cost)
+    elif orphan := _orphan(begun):
+        ModelCall.objects.filter(pk=begun.call_pk).update(**facts)
+        if cost is not None:
+            # An orphan that stays unknown needs no second entry to say so.
+            run.unknown_costs -= orphan.cost_usd is None
+            charge(run, begun.call_pk, cost=cost, kind=EntryKind.CORRECTED)
     else:
         return False
-    charge(run, call_pk, cost=booking.cost_usd, kind=kind)
+    if cost is not None:
+        # What may yet turn out to cost something stays reserved; this is known.
+        run.open_usd -= begun.reserved_usd
     run.prompt_tokens += booking.prompt_tokens or 0
     run.completion_tokens += booking.completion_tokens or 0
     return True
+
+
+def _storable(cost: Decimal, begun: Begun) -> Decimal:
+    """The cost in the unit of the ledger. One beyond its columns is booked at the largest sum that they keep, and logged.
+
+    An error here would lose the answer, and the same call would be paid again.
+    """
+    if cost > MOST_USD:
+        logger.error("call %s cost %s USD, more than can be stored: it is booked at %s", begun.call_id, cost, MOST_USD)
+        return MOST_USD
+    return cost.quantize(UNIT_USD)
+
+
+def _orphan(begun: Begun) -> ModelCall | None:
+    """The orphaned call, unless it was booked since."""
+    corrected = Exists(LedgerEntry.objects.filter(call=OuterRef("pk"), kind=EntryKind.CORRECTED))
+    return ModelCall.objects.filter(~corrected, pk=begun.call_pk, status=CallStatus.ORPHANED.value).first()
 
 
 def charge(run: CouncilRun, call_pk: int, *, cost: Decimal | None, kind: EntryKind = EntryKind.CHARGED) -> None:
@@ -155,7 +243,7 @@ def charge(run: CouncilRun, call_pk: int, *, cost: Decimal | None, kind: EntryKi
     if cost is None:
         run.unknown_costs += 1
     else:
-        run.known_cost_usd += cost
+        run.known_cost_usd = min(run.known_cost_usd + cost, MOST_USD)
 
 
 def _failure(ref: StepRef, begun: Begun, booking: Booking) -> dict[str, Any]:
@@ -192,9 +280,9 @@ _BOOKED = (
 _RESULT = ("text", "error_kind", "error_message", "substituted", "finish_reason", "latency_ms")
 
 
-def open_step(run: CouncilRun, ref: StepRef, *, fresh: bool = False) -> RunStep:
-    """The step's row, made if it is not there. ``fresh`` says that nothing was ever begun for it, which saves looking."""
-    found = None if fresh else RunStep.objects.filter(run=run, key=ref.key).defer("text", "payload").first()
+def open_step(run: CouncilRun, ref: StepRef) -> RunStep:
+    """The step's row, made if it is not there. It may be there before the first call: a seat that still waits can be late already."""
+    found = RunStep.objects.filter(run=run, key=ref.key).defer("text", "payload").first()
     return found or RunStep.objects.create(run=run, key=ref.key, stage=ref.stage.value, agent_id=ref.agent_id)
 
 

@@ -2,25 +2,28 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
+from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from councils.engine.events import EventType
+from councils.engine.reasons import Reason, ReasonCode
 from councils.engine.types import ChatMessage, RunStatus, StepStatus
 from councils.models import CallStatus, CouncilRun, Message, MessageRole, ModelCall, RunStep
 from councils.models.run import LIVE
+from councils.store.budgets import holds_of, lock_for
 from councils.store.calls import charge
 from councils.store.events import Event, append, hold, keep
+from councils.store.moments import moment
 from councils.store.ownership import Claim
 from councils.store.runs import RunEnd, close
+from councils.store.telling import tell_orphan
 
 MAX_BARREN_DEATHS = 3
-# More turns than any prompt takes; the engine cuts them to what fits.
-HISTORY_TURNS = 60
+# More than any prompt takes; the engine cuts them to what fits.
+HISTORY_QUESTIONS = 30
 
 Sign = tuple[int, int]
 """What shows that an owner lives: (epoch, heartbeat). Unchanged for the lease's time on the watcher's own clock, it is dead."""
@@ -54,19 +57,21 @@ class Claimed:
 
 
 def live_runs() -> list[LiveRun]:
-    """All runs that have not ended, oldest first."""
-    rows = CouncilRun.objects.live().order_by("pk").values_list("pk", "epoch", "heartbeat", "worker")
+    """All runs that have not ended and do not wait for staff, oldest first."""
+    rows = CouncilRun.objects.live().filter(held=False).order_by("pk").values_list("pk", "epoch", "heartbeat", "worker")
     return [LiveRun(pk=pk, sign=(epoch, beat), free=not worker) for pk, epoch, beat, worker in rows]
 
 
-@transaction.atomic
+@moment
 def claim_run(run_pk: int, *, worker: str, dead: Sign | None = None) -> Claimed | None:
-    """Make this worker the owner, or return ``None``: the run has ended, or its owner lives.
+    """Make this worker the owner, or return ``None``: the run has ended, its owner lives, or it waits for staff.
 
     ``dead`` is the sign that the caller has watched not changing. Only with it may an owned run be taken, and only if the sign is
     still the same. An owner that dies three times without finishing one step takes the run down with it.
     """
-    run = CouncilRun.objects.select_for_update().select_related("message").filter(pk=run_pk, status__in=LIVE).first()
+    # The third death ends the run, and that moves its accounts.
+    lock_for(run_pk)
+    run = CouncilRun.objects.select_for_update().select_related("message").filter(pk=run_pk, status__in=LIVE, held=False).first()
     if run is None or (run.worker and dead != (run.epoch, run.heartbeat)):
         return None
     resumed = run.epoch > 0
@@ -79,7 +84,7 @@ def claim_run(run_pk: int, *, worker: str, dead: Sign | None = None) -> Claimed 
     event = append(run, kind, {"epoch": run.epoch, "orphaned_calls": orphans})
     keep(run, "epoch", "heartbeat", "worker", "status", "started_at", "barren_deaths", "unknown_costs", "known_cost_usd")
     if run.barren_deaths >= MAX_BARREN_DEATHS:
-        reason = f"The server stopped or failed {MAX_BARREN_DEATHS} times in a row on this run, so it was given up. Ask again to retry."
+        reason = Reason(ReasonCode.GIVEN_UP, {"times": MAX_BARREN_DEATHS})
         close(run, RunEnd(status=RunStatus.FAILED, reason=reason))
         return None
     return _hand_over(run, (event,))
@@ -90,11 +95,11 @@ def _hand_over(run: CouncilRun, events: tuple[Event, ...]) -> Claimed:
     # A late step whose call died with its owner stays late: nobody waits for it.
     steps = RunStep.objects.filter(run=run).exclude(status=StepStatus.RUNNING.value)
     return Claimed(
-        claim=Claim(run.pk, run.public_id, run.epoch),
+        claim=Claim(run.pk, run.public_id, run.epoch, holds_of(run.pk)),
         config_snapshot=run.config_snapshot,
         sealed_keys=run.sealed_keys,
         question=run.message.text,
-        history=_history(run.message),
+        history=history_before(run.message),
         steps=tuple(steps),
         attempts=dict(attempts),
         elapsed_ms=run.elapsed_ms,
@@ -111,15 +116,17 @@ def _orphan_calls(run: CouncilRun) -> int:
 
 
 def orphan(run: CouncilRun, call: ModelCall) -> None:
-    """Book one call as orphaned. The caller saves the run's totals."""
+    """Book one call as orphaned. The caller saves the run's totals. What came from the cache was not sent, and cost nothing."""
     call.status, call.finished_at = CallStatus.ORPHANED.value, timezone.now()
     call.error_kind, call.error_detail = "orphaned", "The server stopped while this call was under way."
-    call.cost_usd = call.input_price * 0 if call.input_price == 0 and call.output_price == 0 else None
+    free = call.cached or (call.input_price == 0 and call.output_price == 0)
+    call.cost_usd = Decimal(0) if free else None
     call.save()
     charge(run, call.pk, cost=call.cost_usd)
+    tell_orphan(call)
 
 
-@transaction.atomic
+@moment
 def orphan_calls_of_ended_run(run_pk: int, call_pks: Iterable[int]) -> None:
     """Close calls that were left open by an owner that died after its run had ended (cancelled by somebody else)."""
     run = hold(run_pk)
@@ -137,13 +144,22 @@ def stray_calls() -> dict[int, list[int]]:
     return strays
 
 
-def _history(message: Message) -> tuple[ChatMessage, ...]:
-    """The newest turns before this message, in order. A question that was never answered is no turn: it may be this one, asked again."""
-    earlier = Message.objects.filter(conversation_id=message.conversation_id, pk__lt=message.pk).order_by("-pk")
-    rows = list(reversed(earlier.values_list("role", "text")[:HISTORY_TURNS]))
-    turns = [ChatMessage(role=role, content=text) for role, text in rows]
-    return tuple(turn for turn, following in zip_longest(turns, turns[1:]) if _is_turn(turn, following))
+def history_before(message: Message) -> tuple[ChatMessage, ...]:
+    """The newest questions before this one that were answered, in order, each with one answer: that of its newest version that has one.
+
+    A question without an answer is no turn. An answer that belongs to no run is taken to answer the question before it.
+    """
+    thread = Message.objects.filter(conversation_id=message.conversation_id)
+    newest = thread.filter(role=MessageRole.USER, pk__lt=message.pk).order_by("-pk")[:HISTORY_QUESTIONS]
+    questions = dict(reversed(newest.values_list("pk", "text")))
+    belongs = Q(run__message__in=list(questions)) | Q(run=None, pk__lt=message.pk)
+    answers: dict[int, str] = {}
+    for pk, question, text in thread.filter(belongs, role=MessageRole.ASSISTANT).order_by("pk").values_list("pk", "run__message", "text"):
+        before = question or max((other for other in questions if other < pk), default=None)
+        if before in questions:
+            answers[before] = text
+    return tuple(turn for pk, text in questions.items() if pk in answers for turn in _turn(text, answers[pk]))
 
 
-def _is_turn(turn: ChatMessage, following: ChatMessage | None) -> bool:
-    return turn.role != MessageRole.USER or (following is not None and following.role != MessageRole.USER)
+def _turn(question: str, answer: str) -> tuple[ChatMessage, ChatMessage]:
+    return ChatMessage(role=MessageRole.USER, content=question), ChatMessage(role=MessageRole.ASSISTANT, content=answer)

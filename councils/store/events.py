@@ -22,6 +22,7 @@ _MOVING = (
     "completion_tokens",
     "known_cost_usd",
     "unknown_costs",
+    "open_usd",
 )
 
 

@@ -1,11 +1,14 @@
 """Who may move a run: claimed by compare-and-set, shown by a heartbeat, lost for good when the epoch moves on."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db import connection
 from django.db.models import F
 
 from councils.engine.types import RunStatus
 from councils.models import CouncilRun
+from councils.store.budgets import Hold, lock
 from councils.store.events import hold
 
 
@@ -15,11 +18,23 @@ class LostRun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to move a run: valid while the run's epoch is this one."""
+    """The right to move a run: valid while the run's epoch is this one. ``holds`` are the budgets that pay for it, in order."""
 
     run_pk: int
     public_id: str
     epoch: int
+    holds: tuple[Hold, ...] = ()
+
+    def lock_accounts(self) -> None:
+        """Lock the accounts that the run counts against, before the run itself."""
+        lock(hold.account for hold in self.holds)
+
+
+def lock_runs(run_pks: Iterable[int]) -> None:
+    """Lock these runs until the transaction ends, in the order of their numbers. Who moves several in one commit does so first."""
+    wanted = set(run_pks)
+    if len(wanted) > 1 and connection.features.has_select_for_update:
+        list(CouncilRun.objects.select_for_update().filter(pk__in=wanted).order_by("pk").values_list("pk"))
 
 
 def own(claim: Claim) -> CouncilRun:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from councils.engine.events import EventType
@@ -11,10 +10,11 @@ from councils.engine.types import StepStatus
 from councils.models import RunStep
 from councils.store.calls import StepRef, StepWrite, conclude, open_step
 from councils.store.events import Event, append, keep, step_facts
+from councils.store.moments import moment
 from councils.store.ownership import Claim, own
 
 
-@transaction.atomic
+@moment
 def record_step(claim: Claim, ref: StepRef, result: StepWrite) -> list[Event]:
     """Give a step its result without a call: it failed before one, its time was up."""
     run = own(claim)
@@ -26,7 +26,7 @@ def record_step(claim: Claim, ref: StepRef, result: StepWrite) -> list[Event]:
     return events
 
 
-@transaction.atomic
+@moment
 def mark_late(claim: Claim, refs: Iterable[StepRef]) -> list[Event]:
     """Stop waiting for these steps. Their calls may go on; what they bring is stored and shown. One without a call yet gets none."""
     run = own(claim)
@@ -44,7 +44,7 @@ def mark_late(claim: Claim, refs: Iterable[StepRef]) -> list[Event]:
     return events
 
 
-@transaction.atomic
+@moment
 def save_tally(claim: Claim, ref: StepRef, tally: Mapping[str, Any]) -> list[Event]:
     """Store the count of the votes. Its event carries the whole tally: it is small."""
     run = own(claim)
