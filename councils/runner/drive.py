@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.db import Error as DatabaseFault
 
+from councils import scope
 from councils.engine.actions import Action, CountVotes, FailStep, Finish, MarkLate, StartCall, Wait
 from councils.engine.deliberation import StepState, count_votes, next_actions
 from councils.engine.panel import final_tally
 from councils.engine.steps import agent_of, stage_of
 from councils.engine.types import Stage, StepStatus
 from councils.runner.attempts import StepAttempts
+from councils.runner.recalling import answer_step
 from councils.runner.work import RunWork
 from councils.store.calls import StepRef, StepWrite
 from councils.store.ownership import LostRun, heartbeat, release
@@ -36,6 +38,14 @@ class Driver:
         self._lost = False
 
     async def run(self) -> None:
+        """Drive it, and have every line of the log that is written for it say so."""
+        with scope.working_on("run", self.work.claim.public_id):
+            try:
+                await self._drive()
+            finally:
+                self.work.watch.close()
+
+    async def _drive(self) -> None:
         beating = asyncio.create_task(self._beat())
         try:
             while await self._act(next_actions(self.work.spec, self._view(), elapsed_s=self.work.elapsed_s())):
@@ -89,9 +99,14 @@ class Driver:
         call = StepAttempts(self.work, action)
         self.work.steps[action.key] = StepState(key=action.key, status=StepStatus.RUNNING)
         self.work.begun_at[action.key] = time.monotonic()
-        task = asyncio.create_task(call.run(), name=f"{self.work.claim.public_id} {action.key}")
-        task.add_done_callback(lambda _: self._changed.set())
+        task = asyncio.create_task(answer_step(call, self.work.flights), name=f"{self.work.claim.public_id} {action.key}")
+        task.add_done_callback(lambda _: self._step_ended(action.stage))
+        self.work.watch.step_began(action.stage)
         self._calls[action.key] = task
+
+    def _step_ended(self, stage: Stage) -> None:
+        self.work.watch.step_ended(stage)
+        self._changed.set()
 
     async def _wait(self, at_most_s: float | None) -> None:
         with contextlib.suppress(TimeoutError):
@@ -109,6 +124,7 @@ class Driver:
                 task.result()
 
     async def _give_up_waiting(self, keys: Sequence[str]) -> None:
+        self.work.given_up.update(keys)
         events = await self.work.writer.insist(mark_late, self.work.claim, [_ref(key) for key in keys])
         for key in keys:
             # The step may have finished while the commit was under way; then it counts.
@@ -148,6 +164,8 @@ class Driver:
         # Late calls are closed and booked first, so that the run's last event tells the whole cost.
         await self._stop_calls()
         events = await self.work.writer.insist(finish_run, self.work.claim, end)
+        models = {seat.agent_id: self.work.snapshot.models[seat.model] for seat in self.work.spec.seats}
+        self.work.watch.ended(action.status.value, self.work.steps, models)
         self.work.broadcast.events(events)
 
     async def _stop(self, key: str) -> None:
@@ -170,7 +188,7 @@ class Driver:
         while True:
             await asyncio.sleep(settings.RUN_HEARTBEAT_S)
             try:
-                ours = await self.work.writer(heartbeat, self.work.claim, elapsed_ms=self._elapsed_ms())
+                ours = await self.work.writer.first(heartbeat, self.work.claim, elapsed_ms=self._elapsed_ms())
             except DatabaseFault:
                 # Nobody can take the run while the database is away; whether it is still ours shows when it is back.
                 continue

@@ -5,27 +5,40 @@ thread, started by the command that serves. It also looks for runs that nobody o
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseFault
+from django.db import connection
 
-from councils import live
+from councils import live, metrics
+from councils.caching.flights import Flights
+from councils.caching.shelf import Shelf
 from councils.providers import client
 from councils.runner.drive import Driver
-from councils.runner.work import RunWork, Slots
+from councils.runner.switchboard import Switchboard
+from councils.runner.work import RunWork
 from councils.runner.writer import Writer
 from councils.store.claims import Claimed, LiveRun, Sign, claim_run, live_runs, orphan_calls_of_ended_run, stray_calls
 from councils.store.ownership import drop, release
+from councils.store.seated import seated_models
+from councils.store.signs import sign, sign_off
 
 logger = logging.getLogger(__name__)
 
 SCAN_S = 1.0
+LONGEST_GAP_S = 1.5
+SIGN_S = 5.0
+SEATED_S = 60.0
 DRAFTS_S = 0.3
 STOP_S = 5.0
 
@@ -40,16 +53,31 @@ class _Watched:
 
 @dataclass(slots=True)
 class Watch:
-    """Tells dead owners by their heartbeat alone. No two machines' clocks are ever compared."""
+    """Tells dead owners by their heartbeat alone. No two machines' clocks are ever compared.
+
+    Of a pause between two looks at most ``longest_gap_s`` counts: while the database was away nobody could show life, and while this
+    process was frozen it saw nothing. Else every living owner would be taken for dead when a database comes back, and paid for twice.
+    """
 
     ttl_s: float
+    longest_gap_s: float = float("inf")
     _seen: dict[int, _Watched] = field(default_factory=dict)
+    _looked_at: float | None = None
+    _away_s: float = 0.0
 
     def dead(self, runs: list[LiveRun], *, now: float) -> dict[int, Sign | None]:
         """Runs that may be claimed: those that are free (``None``), and those whose owner has shown no life for the lease's time."""
-        self._seen = {run.pk: self._look(run, now) for run in runs}
+        watched = self._watched(now)
+        self._seen = {run.pk: self._look(run, watched) for run in runs}
         free: dict[int, Sign | None] = {run.pk: None for run in runs if run.free}
-        return free | {run.pk: run.sign for run in runs if not run.free and now - self._seen[run.pk].since >= self.ttl_s}
+        return free | {run.pk: run.sign for run in runs if not run.free and watched - self._seen[run.pk].since >= self.ttl_s}
+
+    def _watched(self, now: float) -> float:
+        """``now`` on a clock that stands while nobody looks."""
+        if self._looked_at is not None:
+            self._away_s += max(0.0, now - self._looked_at - self.longest_gap_s)
+        self._looked_at = now
+        return now - self._away_s
 
     def _look(self, run: LiveRun, now: float) -> _Watched:
         seen = self._seen.get(run.pk)
@@ -66,57 +94,85 @@ class EngineHost:
         self._drivers: dict[int, asyncio.Task[None]] = {}
         self._driving: dict[int, Driver] = {}
         self._strays: dict[int, float] = {}
+        self._sign_at = 0.0
+        self._seated_at = 0.0
 
     @property
     def running(self) -> bool:
         return self._loop is not None
 
     def start(self) -> None:
-        """Start the engine loop and its scan in this process. Returns when it runs; starting twice does nothing."""
+        """Start the engine loop and its scan in this process. Returns when it runs; starting twice does nothing.
+
+        What keeps it from starting is raised here, and a later start tries again.
+        """
         if self._thread is not None:
             return
-        ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._main(ready)), name="council-engine", daemon=True)
+        ready: Future[None] = Future()
+        self._thread = threading.Thread(target=self._serve, args=(ready,), name="council-engine", daemon=True)
         self._thread.start()
-        ready.wait()
+        try:
+            ready.result()
+        except BaseException:
+            self._loop = self._thread = None
+            raise
 
     def stop(self) -> None:
         """Hand all runs back and end the loop. Another process may take them at once."""
         if self._loop is None or self._thread is None:
             return
-        self._loop.call_soon_threadsafe(self._stopping.set)
+        # Requests that are still answered meanwhile must not send runs to a loop that ends: whoever has an engine finds them.
+        loop, self._loop = self._loop, None
+        loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
-        self._thread = self._loop = None
+        self._thread = None
 
     def submit(self, run_pk: int) -> None:
         """Drive this run if this process has an engine; else the scan of one that has will find it."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._drive_soon, run_pk, None)
-
-    def drive_and_wait(self, run_pk: int) -> None:
-        """Drive this run and return when it has ended, is in other hands, or was driven here already. For other threads only."""
-        self.start()
-        if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(self._drive_until_end(run_pk), self._loop).result()
+        self._call(self._drive_soon, run_pk, None)
 
     def nudge(self, run_pk: int) -> None:
         """This run was taken from its owner: if that is us, stop now and not at the next heartbeat."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._lose, run_pk)
+        self._call(self._lose, run_pk)
 
-    async def _main(self, ready: threading.Event) -> None:
+    def _call(self, function: Callable[..., None], *args: Any) -> None:
+        """Have it called on the loop, if there is one. One that ends at this very moment is none."""
+        if (loop := self._loop) is not None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(function, *args)
+
+    def _serve(self, ready: Future[None]) -> None:
+        try:
+            asyncio.run(self._main(ready))
+        except BaseException as fault:
+            if ready.done():
+                raise
+            ready.set_exception(fault)
+
+    async def _main(self, ready: Future[None]) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        self._writer, self._slots = Writer(), Slots()
+        self._writer, self._board = Writer(), Switchboard()
+        # On PostgreSQL the cache has a writer of its own: rows that many processes write must not hold up what was paid for. SQLite has one
+        # writer anyway, and saves a commit when that does both.
+        self._cache_writer = self._writer if connection.vendor == "sqlite" else Writer()
+        self._flights = Flights(Shelf(self._cache_writer))
         chores = [asyncio.create_task(self._scan())]
         if live.drafts_are_shared():
             chores.append(asyncio.create_task(self._keep_drafts()))
-        ready.set()
+        ready.set_result(None)
         await self._stopping.wait()
         for task in [*chores, *self._drivers.values()]:
             task.cancel()
         await asyncio.wait([*chores, *self._drivers.values()], timeout=STOP_S)
-        await client.aclose()
-        self._writer.close()
+        try:
+            await self._flights.shelf.flush()
+            with contextlib.suppress(DatabaseFault):
+                await self._writer(sign_off, self.worker)
+        finally:
+            await client.aclose()
+            self._writer.close()
+            if self._cache_writer is not self._writer:
+                self._cache_writer.close()
 
     def _lose(self, run_pk: int) -> None:
         if run_pk in self._driving:
@@ -129,18 +185,13 @@ class EngineHost:
         self._drivers[run_pk] = task
         task.add_done_callback(lambda _: self._drivers.pop(run_pk, None))
 
-    async def _drive_until_end(self, run_pk: int) -> None:
-        self._drive_soon(run_pk, None)
-        if run_pk in self._drivers:
-            await asyncio.wait([self._drivers[run_pk]])
-
     async def _drive(self, run_pk: int, dead: Sign | None) -> None:
         claimed = None
         try:
             claimed = await self._claim(run_pk, dead)
             if claimed is None:
                 return
-            work = RunWork.of(claimed, self._writer, self._slots)
+            work = RunWork.of(claimed, self._writer, self._board, self._flights)
             work.broadcast.events(claimed.events)
             self._driving[run_pk] = Driver(work)
             await self._driving[run_pk].run()
@@ -163,15 +214,20 @@ class EngineHost:
             raise
 
     async def _scan(self) -> None:
-        watch = Watch(settings.RUN_LEASE_TTL_S)
+        watch = Watch(settings.RUN_LEASE_TTL_S, LONGEST_GAP_S)
         while True:
             try:
+                await self._know_models()
                 runs = await self._writer(live_runs)
                 for run_pk, dead in watch.dead(runs, now=time.monotonic()).items():
                     self._drive_soon(run_pk, dead)
                 await self._sweep(await self._writer(stray_calls))
+                await self._flights.shelf.flush_if_due()
+                await self._sign()
             except DatabaseFault:
                 logger.warning("the database is away; runs go on when it is back")
+            except Exception:  # Without its scan a process would hold its runs, show no life, and take none for ever.
+                logger.exception("a look for runs failed; the next one follows")
             await asyncio.sleep(SCAN_S)
 
     async def _sweep(self, strays: dict[int, list[int]]) -> None:
@@ -183,6 +239,19 @@ class EngineHost:
             if old and run_pk not in self._driving:
                 await self._writer(orphan_calls_of_ended_run, run_pk, old)
 
+    async def _know_models(self) -> None:
+        """Have the counts of models that may be asked begin at 0, before their first calls: alerts see only what grows."""
+        if settings.ENABLE_METRICS and time.monotonic() >= self._seated_at:
+            self._seated_at = time.monotonic() + SEATED_S
+            metrics.models_known(await self._writer(seated_models))
+
+    async def _sign(self) -> None:
+        """Leave a sign that this engine looks for runs."""
+        if time.monotonic() >= self._sign_at:
+            self._sign_at = time.monotonic() + SIGN_S
+            left_alone = self._board.left_alone()
+            await self._writer(sign, self.worker, kind=settings.RUN_ENGINE, runs=len(self._driving), left_alone=left_alone)
+
     async def _keep_drafts(self) -> None:
         while True:
             await asyncio.sleep(DRAFTS_S)
@@ -191,7 +260,10 @@ class EngineHost:
                 for broadcast in fresh:
                     broadcast.dirty = False
                 drafts = {broadcast.run_id: broadcast.drafts() for broadcast in fresh}
-                await asyncio.to_thread(live.keep_drafts, drafts)
+                try:
+                    await asyncio.to_thread(live.keep_drafts, drafts)
+                except Exception:  # Only late viewers miss a draft, until the next one.
+                    logger.exception("drafts were not kept")
 
 
 _host = EngineHost()

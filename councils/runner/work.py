@@ -1,34 +1,22 @@
 """One run in the hands of this process: what its calls and its driver share."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from django.conf import settings
-
+from councils.caching.flights import Flights
 from councils.engine.deliberation import StepState
 from councils.engine.fences import without_controls
 from councils.engine.tally import TallyResult, ballot_from_json
 from councils.engine.types import ChatMessage, CouncilSpec, Stage, StepStatus
 from councils.live import Broadcast
 from councils.models import RunStep
+from councils.runner.switchboard import Switchboard
+from councils.runner.watching import RunWatch
 from councils.runner.writer import Writer
-from councils.snapshot import ModelTarget, Snapshot
+from councils.snapshot import Snapshot
 from councils.store.claims import Claimed
 from councils.store.ownership import Claim
-
-
-class Slots:
-    """How many calls may be open at a provider at once, in this process."""
-
-    def __init__(self) -> None:
-        self._semaphores: dict[tuple[int, int], asyncio.Semaphore] = {}
-
-    def of(self, target: ModelTarget) -> asyncio.Semaphore:
-        """The provider's slots. A changed limit counts for calls under the new one, those under the old one drain."""
-        key = (target.provider_id, target.max_parallel_calls)
-        return self._semaphores.setdefault(key, asyncio.Semaphore(target.max_parallel_calls))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,13 +32,17 @@ class RunWork:
     attempts: dict[str, int]
     broadcast: Broadcast
     writer: Writer
-    slots: Slots
+    board: Switchboard
+    flights: Flights
     earlier_s: float
+    watch: RunWatch
     claimed_at: float = field(default_factory=time.monotonic)
     begun_at: dict[str, float] = field(default_factory=dict)
+    # Steps that are not waited for, from the moment that this is decided: the commit that says so may still be under way.
+    given_up: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, claimed: Claimed, writer: Writer, slots: Slots) -> "RunWork":
+    def of(cls, claimed: Claimed, writer: Writer, board: Switchboard, flights: Flights) -> "RunWork":
         return cls(
             claim=claimed.claim,
             snapshot=Snapshot.from_json(claimed.config_snapshot),
@@ -61,8 +53,10 @@ class RunWork:
             attempts=dict(claimed.attempts),
             broadcast=Broadcast(claimed.claim.public_id),
             writer=writer,
-            slots=slots,
+            board=board,
+            flights=flights,
             earlier_s=claimed.elapsed_ms / 1000,
+            watch=RunWatch(claimed.claim.public_id, resumed=claimed.claim.epoch > 1),
         )
 
     @property
@@ -84,10 +78,6 @@ class RunWork:
     def unfinished(self, key: str) -> str:
         """What a step has written so far, fit to be stored: people see it when the rest does not come. It is never judged or counted."""
         return without_controls(self.broadcast.draft(key))
-
-    def policy_hosts(self, target: ModelTarget) -> frozenset[str]:
-        """Private hosts that may be contacted for this target, as ``host:port``."""
-        return frozenset(settings.PRIVATE_PROVIDER_HOSTS) | ({target.host_port} if target.allow_private_address else frozenset())
 
 
 def step_state(row: RunStep) -> StepState:
