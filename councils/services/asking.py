@@ -1,30 +1,28 @@
 """Asking a council, and stopping it."""
 
-import hashlib
 import unicodedata
+from dataclasses import dataclass
 from functools import partial
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
+from django.utils.translation import gettext as _
 
 from councils import tasks
+from councils.engine.carrying import Course
 from councils.engine.deliberation import validate
 from councils.engine.errors import InvalidSpec
-from councils.models import Conversation, CouncilConfiguration, CouncilRun, Message, MessageRole, Provider, RunOrigin, User
+from councils.formatting import number
+from councils.models import Conversation, CouncilConfiguration, CouncilRun, Message, MessageRole, RunOrigin, User
 from councils.models.base import new_public_id
-from councils.services.errors import (
-    ConversationBusy,
-    ConversationGone,
-    CouncilUnavailable,
-    EmptyQuestion,
-    IdempotencyConflict,
-    InvalidText,
-    QuestionTooLong,
-)
+from councils.services.budgeting import payment_for
+from councils.services.caching import with_cache
+from councils.services.errors import CouncilUnavailable, EmptyQuestion, InvalidText, QuestionTooLong, UnknownMember
+from councils.services.pricing import missing_prices
+from councils.services.starting import Asker, earlier_run, fingerprint, occupy, start_once, who, with_keys
+from councils.services.titles import make_title
 from councils.snapshot import Snapshot, take_snapshot
 from councils.store.runs import NewRun, cancel, create_run
-
-TITLE_LENGTH = 80
 
 
 def clean_question(text: str) -> str:
@@ -38,80 +36,106 @@ def clean_question(text: str) -> str:
     if not any(unicodedata.category(char)[0] in "LNPS" for char in question):
         raise EmptyQuestion
     if len(question) > settings.QUESTION_MAX_CHARS:
-        raise QuestionTooLong(f"It has {len(question):,} characters; {settings.QUESTION_MAX_CHARS:,} are allowed.")
+        lengths = {"length": number(len(question)), "most": number(settings.QUESTION_MAX_CHARS)}
+        raise QuestionTooLong(_("It has %(length)s characters; %(most)s are allowed.") % lengths)
     return question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a question is put. ``blind`` hides from its reader who wrote what, until they have picked the best answer.
+
+    ``fresh`` asks for new answers even where the same was asked lately.
+    """
+
+    blind: bool = False
+    fresh: bool = False
+
+
+PLAIN = Manner()
 
 
 def ask_council(
     *,
-    by: User,
+    by: Asker,
     council: CouncilConfiguration,
     question: str,
     conversation: Conversation | None = None,
+    member: str = "",
     origin: RunOrigin = RunOrigin.WEB,
     idempotency_key: str | None = None,
+    manner: Manner = PLAIN,
 ) -> tuple[CouncilRun, bool]:
     """Start a run on a question, in a new conversation unless one is given. Returns it, and whether it is new.
 
     With an idempotency key that this user has sent before, the run that it made then is returned and nothing is started.
+    ``member`` is the agent id of a seat that answers alone, instead of the council.
     Raises the errors of ``services.errors``; then nothing is stored. ``conversation`` must be visible to ``by``: the door sees to that.
     """
+    user, api_key = who(by)
     text = clean_question(question)
-    fingerprint = _fingerprint(council, text, conversation)
-    if idempotency_key and (earlier := _earlier(by, idempotency_key, fingerprint)):
+    # One answer has nothing to be compared with.
+    blind = manner.blind and not member
+    particulars = _particulars(member, blind=blind, fresh=manner.fresh)
+    request_hash = fingerprint(council.slug, conversation.public_id if conversation else "", text, *particulars)
+    if earlier := earlier_run(user, idempotency_key, request_hash):
         return earlier, False
     run_id = new_public_id()
-    snapshot = _snapshot(council, seed=run_id)
-    try:
-        with transaction.atomic():
-            thread = _thread(conversation, by=by, council=council, text=text)
-            message = Message.objects.create(conversation=thread, role=MessageRole.USER, text=text)
-            run = create_run(
-                NewRun(
-                    message=message,
-                    owner=by,
-                    council=council,
-                    origin=origin,
-                    public_id=run_id,
-                    config_snapshot=snapshot.to_json(),
-                    sealed_keys=_sealed_keys(snapshot),
-                    idempotency_key=idempotency_key or None,
-                    request_hash=fingerprint,
-                )
+    snapshot = snapshot_to_ask(council, member=member, seed=run_id)
+    snapshot = with_cache(snapshot, council, question=text, fresh=manner.fresh, begins=conversation is None, blind=blind)
+    payment = payment_for(snapshot, text, by=user, council=council, api_key=api_key, conversation=conversation)
+
+    def make() -> CouncilRun:
+        thread = occupy(conversation, by=user) if conversation else _new_thread(user, council, text)
+        reachable, keys = with_keys(snapshot)
+        return create_run(
+            NewRun(
+                message=Message.objects.create(conversation=thread, role=MessageRole.USER, text=text),
+                owner=user,
+                council=council,
+                course=Course.MEMBER if member else Course.FULL,
+                member=member,
+                member_name=snapshot.spec.seat(member).name if member else "",
+                origin=origin,
+                api_key=api_key,
+                public_id=run_id,
+                config_snapshot=reachable.to_json(),
+                sealed_keys=keys,
+                blind=blind,
+                idempotency_key=idempotency_key or None,
+                request_hash=request_hash,
             )
-            transaction.on_commit(partial(tasks.start, run.pk))
-    except (IntegrityError, ConversationBusy):
-        # Somebody sent the same key at the same moment and was first; the unique key in the database is the judge.
-        if idempotency_key and (earlier := _earlier(by, idempotency_key, fingerprint)):
-            return earlier, False
-        raise
-    return run, True
+        )
+
+    return start_once(make, by=user, key=idempotency_key, request_hash=request_hash, payment=payment)
+
+
+def _particulars(member: str, *, blind: bool, fresh: bool) -> list[str]:
+    """What else makes a request another one; nothing for a plain one. No member is named like a switch."""
+    return [*([member] if member else []), *(["blind=true"] if blind else []), *(["cache=false"] if fresh else [])]
 
 
 def cancel_run(*, run: CouncilRun, by: User) -> bool:
     """Stop a run. Calls in flight are closed and booked; none begins after the commit. ``False``: it had ended already."""
-    events = cancel(run.pk, by=by, reason="Cancelled. What had been answered until then is kept.")
+    events = cancel(run.pk, by=by)
     if events:
         transaction.on_commit(partial(tasks.nudge, run.pk, run.public_id, events))
     return bool(events)
 
 
-def _earlier(by: User, key: str, fingerprint: str) -> CouncilRun | None:
-    run = CouncilRun.objects.filter(owner=by, idempotency_key=key).first()
-    if run is not None and run.request_hash != fingerprint:
-        raise IdempotencyConflict
-    return run
+def snapshot_to_ask(council: CouncilConfiguration, *, member: str = "", seed: str) -> Snapshot:
+    """The council as it sits today, or one seat of it alone. Raises ``CouncilUnavailable`` or ``UnknownMember``."""
+    return priced(seated(council, member=member, seed=seed))
 
 
-def _fingerprint(council: CouncilConfiguration, text: str, conversation: Conversation | None) -> str:
-    parts = (council.slug, conversation.public_id if conversation else "", text)
-    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
-
-
-def _snapshot(council: CouncilConfiguration, *, seed: str) -> Snapshot:
+def seated(council: CouncilConfiguration, *, member: str = "", seed: str = "") -> Snapshot:
+    """The same, also where the price of a model is missing."""
     if not council.can_be_asked:
-        raise CouncilUnavailable("It is switched off.")
-    snapshot = take_snapshot(CouncilConfiguration.objects.with_details().get(pk=council.pk), seed=seed)
+        raise CouncilUnavailable(_("It is switched off."))
+    stored = CouncilConfiguration.objects.with_details().get(pk=council.pk)
+    snapshot = take_snapshot(stored, seed=seed)
+    if member:
+        snapshot = _of_member(snapshot, stored, member)
     try:
         validate(snapshot.spec)
     except InvalidSpec as error:
@@ -119,28 +143,22 @@ def _snapshot(council: CouncilConfiguration, *, seed: str) -> Snapshot:
     return snapshot
 
 
-def _thread(conversation: Conversation | None, *, by: User, council: CouncilConfiguration, text: str) -> Conversation:
-    if conversation is None:
-        return Conversation.objects.create(owner=by, council=council, title=make_title(text))
-    # Locked, so that two tabs cannot both start a run in the same conversation.
-    locked = Conversation.objects.visible_to(by).select_for_update().filter(pk=conversation.pk).first()
-    if locked is None:
-        raise ConversationGone
-    if CouncilRun.objects.live().filter(conversation=locked).exists():
-        raise ConversationBusy
-    locked.save(update_fields=["updated_at"])
-    return locked
+def priced(snapshot: Snapshot) -> Snapshot:
+    """The same. Raises ``CouncilUnavailable`` where the price of a model is missing."""
+    if problems := missing_prices(snapshot):
+        raise CouncilUnavailable(" ".join(problems))
+    return snapshot
 
 
-def make_title(text: str) -> str:
-    """The question on one line, cut at a word."""
-    line = " ".join(text.split())
-    if len(line) <= TITLE_LENGTH:
-        return line
-    return line[:TITLE_LENGTH].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"
+def _of_member(snapshot: Snapshot, council: CouncilConfiguration, agent_id: str) -> Snapshot:
+    seat = next((seat for seat in council.members.all() if seat.agent_id == agent_id and seat.answers), None)
+    if seat is None:
+        raise UnknownMember
+    try:
+        return snapshot.of_member(agent_id)
+    except KeyError:
+        raise CouncilUnavailable(_("The model of %(member)s is switched off.") % {"member": seat.name}) from None
 
 
-def _sealed_keys(snapshot: Snapshot) -> dict[str, str]:
-    providers = {target.provider_id for target in snapshot.models.values()}
-    stored = Provider.objects.filter(pk__in=providers).exclude(api_key_sealed="")
-    return {str(pk): sealed for pk, sealed in stored.values_list("pk", "api_key_sealed")}
+def _new_thread(by: User, council: CouncilConfiguration, text: str) -> Conversation:
+    return Conversation.objects.create(owner=by, council=council, title=make_title(text))

@@ -4,45 +4,67 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 
-from django.conf import settings
-
-from councils.engine.errors import BadRequest, EgressDenied, ProviderError
-from councils.models import Provider
-from councils.models.crypto import UnreadableSecret
+from councils.addresses import endpoint_of, listing, policy_for
+from councils.engine.errors import AuthenticationFailed, EgressDenied, ProviderError
+from councils.models import Provider, ProviderEndpoint
 from councils.providers import client
-from councils.providers.egress import EgressPolicy, host_and_port
-from councils.providers.endpoint import Endpoint, EndpointKind
-from councils.providers.factory import list_models
-
-LISTING_TIMEOUT_S = 10.0
+from councils.providers.egress import EgressPolicy
+from councils.providers.endpoint import Endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """How a provider answered: the number of its models and how long that took, or what went wrong in one sentence."""
+    """How one address of a provider answered: the names of its models and how long that took, or what went wrong in one sentence."""
 
     provider: Provider
-    models: int = 0
+    base_url: str
+    names: tuple[str, ...] = ()
     latency_ms: int = 0
     problem: str = ""
+    key_refused: bool = False
+
+    @property
+    def models(self) -> int:
+        return len(self.names)
 
 
 def ask_for_models(endpoint: Endpoint, policy: EgressPolicy) -> tuple[str, ...]:
     """The models of one endpoint, asked in a loop of its own. Raises ``ProviderError``."""
 
-    async def listing() -> tuple[str, ...]:
+    async def asked() -> tuple[str, ...]:
         try:
-            return await _listing(endpoint, policy)
+            return await listing(endpoint, policy)
         finally:
             await client.aclose()
 
-    return asyncio.run(listing())
+    return asyncio.run(asked())
 
 
 def check_connections(providers: Iterable[Provider]) -> list[Connection]:
-    """Ask these providers for their models, all at once, each for a short time."""
-    return asyncio.run(_check_all(list(providers)))
+    """Ask these providers for their models at each of their addresses, all at once, each for a short time.
+
+    One that takes our key at all of them is no trouble any more; one that refuses it is marked.
+    """
+    addresses = [(provider, address) for provider in providers for address in _addresses(provider)]
+    connections = asyncio.run(_check_all(addresses))
+    for provider, tried in groupby(connections, key=lambda connection: connection.provider):
+        _mark(provider, list(tried))
+    return connections
+
+
+def _addresses(provider: Provider) -> list[Provider | ProviderEndpoint]:
+    return [provider, *provider.endpoints.filter(is_active=True)]
+
+
+def _mark(provider: Provider, tried: list[Connection]) -> None:
+    refused = next((connection.problem for connection in tried if connection.key_refused), "")
+    if refused:
+        Provider.objects.mark(provider.pk, refused)
+    elif not any(connection.problem for connection in tried):
+        Provider.objects.clear(provider.pk)
 
 
 def private_address_problem(base_url: str, *, allowed: bool) -> str:
@@ -54,46 +76,22 @@ def private_address_problem(base_url: str, *, allowed: bool) -> str:
     return ""
 
 
-def policy_for(base_url: str, *, allowed: bool) -> EgressPolicy:
-    """The private hosts that the operator named, and this one where it is allowed."""
-    hosts = frozenset(settings.PRIVATE_PROVIDER_HOSTS)
-    if not allowed:
-        return EgressPolicy(hosts)
-    host, port = host_and_port(base_url)
-    return EgressPolicy(hosts | {f"[{host}]:{port}" if ":" in host else f"{host}:{port}"})
-
-
-async def _check_all(providers: list[Provider]) -> list[Connection]:
+async def _check_all(addresses: list[tuple[Provider, Provider | ProviderEndpoint]]) -> list[Connection]:
     try:
-        return await asyncio.gather(*(_check(provider) for provider in providers))
+        return await asyncio.gather(*(_check(provider, address) for provider, address in addresses))
     finally:
         await client.aclose()
 
 
-async def _check(provider: Provider) -> Connection:
+async def _check(provider: Provider, address: Provider | ProviderEndpoint) -> Connection:
     start = time.monotonic()
+    said = partial(Connection, provider=provider, base_url=address.base_url)
     try:
-        policy = policy_for(provider.base_url, allowed=provider.allow_private_address)
-        models = await _listing(_endpoint(provider), policy)
+        policy = policy_for(address.base_url, allowed=address.allow_private_address)
+        models = await listing(endpoint_of(provider, address.base_url), policy)
     except EgressDenied as error:
-        hint = "" if provider.allow_private_address else " A superuser can switch on “Allow private address” in its form."
-        return Connection(provider=provider, problem=f"{error.message}{hint}")
+        hint = "" if address.allow_private_address else " A superuser can switch on “Allow private address” in its form."
+        return said(problem=f"{error.message}{hint}")
     except ProviderError as error:
-        return Connection(provider=provider, problem=error.message)
-    return Connection(provider=provider, models=len(models), latency_ms=round((time.monotonic() - start) * 1000))
-
-
-def _endpoint(provider: Provider) -> Endpoint:
-    try:
-        key = provider.api_key()
-    except UnreadableSecret as error:
-        raise BadRequest(str(error)) from error
-    return Endpoint(base_url=provider.base_url, kind=EndpointKind(provider.kind), api_key=key, extra=provider.options)
-
-
-async def _listing(endpoint: Endpoint, policy: EgressPolicy) -> tuple[str, ...]:
-    try:
-        async with asyncio.timeout(LISTING_TIMEOUT_S):
-            return await list_models(endpoint, policy=policy)
-    except TimeoutError as error:
-        raise ProviderError(f"No answer within {LISTING_TIMEOUT_S:g} s.") from error
+        return said(problem=error.message, key_refused=isinstance(error, AuthenticationFailed))
+    return said(names=models, latency_ms=round((time.monotonic() - start) * 1000))

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from councils.models import Conversation, CouncilRun, User
 from councils.services.asking import cancel_run
+from councils.store.budgets import lock_for
 
 
 def rename_conversation(*, conversation: Conversation, title: str) -> None:
@@ -27,6 +28,9 @@ def delete_conversation(*, conversation: Conversation, by: User) -> None:
     A run that is under way is cancelled, since nobody could see or stop it.
     """
     with transaction.atomic():
+        # Budgets before conversations: who ends a run at the same moment takes them in this order too.
+        for run in CouncilRun.objects.live().filter(conversation=conversation):
+            lock_for(run.pk)
         # Locked like a question that comes in at the same moment: one of the two sees the other.
         Conversation.objects.select_for_update().get(pk=conversation.pk)
         conversation.deleted_at = timezone.now()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from councils.models import CouncilConfiguration, Provider, User
+from councils.services.auditing import record_created
 from councils.services.configuration import apply_configuration
 from councils.services.starter import ListModels, starter_for
 from councils.services.starter_documents import LOCAL_SLUG, local_provider
@@ -42,17 +43,24 @@ def ensure_admin(*, username: str, password: str | None) -> Admin:
     user = User(username=username, is_staff=True, is_superuser=True)
     user.set_password(password or made_up)
     user.full_clean()
-    user.save()
+    with transaction.atomic():
+        user.save()
+        record_created(user)
     return Admin(username=username, is_new=True, password=made_up)
 
 
 @transaction.atomic
-def ensure_council(*, environment: Mapping[str, str], local_port: int, ask: ListModels | None = None) -> Council:
-    """The default council; made from what the environment offers where there is no council at all."""
+def ensure_council(*, environment: Mapping[str, str], local_port: int, serves_local: bool = True, ask: ListModels | None = None) -> Council:
+    """The default council; made from what the environment offers where there is no council at all.
+
+    Unless this site ``serves_local``, none is put on the small local model: it could never answer.
+    """
     if CouncilConfiguration.objects.exists():
         _follow_local_port(local_port)
         return _describe(is_new=False)
-    starter = starter_for(environment, local_port=local_port, ask=ask)
+    starter = starter_for(environment, local_port=local_port if serves_local else None, ask=ask)
+    if starter.document is None:
+        return Council(name="", seats=(), models=(), is_new=False, notes=starter.notes)
     apply_configuration(starter.document)
     return _describe(is_new=True, notes=starter.notes)
 

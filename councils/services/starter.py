@@ -12,6 +12,10 @@ from councils.services.starter_documents import Document, Offer, Source, documen
 
 MODELS_PER_SOURCE = 4
 NOT_FOR_CHAT = ("embed", "minilm", "rerank", "bge-")
+NO_PROVIDER = (
+    "No provider yet: set OPENROUTER_API_KEY, OPENAI_API_KEY, ANTHROPIC_API_KEY or OLLAMA_BASE_URL and run first_run again, "
+    "or enter one in the admin."
+)
 
 ListModels = Callable[[Endpoint, EgressPolicy], Sequence[str]]
 
@@ -53,21 +57,25 @@ CLOUD = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starter:
-    """A document for ``apply_configuration``, and sentences on what could not be used."""
+    """A document for ``apply_configuration``, and sentences on what could not be used. ``None``: there is nothing to ask."""
 
-    document: Document
+    document: Document | None
     notes: tuple[str, ...] = ()
 
 
-def starter_for(environment: Mapping[str, str], *, local_port: int, ask: ListModels | None = None) -> Starter:
+def starter_for(environment: Mapping[str, str], *, local_port: int | None, ask: ListModels | None = None) -> Starter:
     """The first council for this environment. Providers are asked what they serve; one that refuses its key is left out.
 
-    ``ask`` replaces the question to the provider in tests.
+    Without a ``local_port`` nobody serves the small local model, and no council is put on it. ``ask`` replaces the question to the
+    provider in tests.
     """
     search = _Search(environment, ask or ask_for_models)
     offers = [offer for source in _sources(environment) if (offer := search.offer(source)) is not None]
-    document = document_of(offers) if offers else local_document(local_port)
-    return Starter(document=document, notes=tuple(search.notes))
+    if offers:
+        return Starter(document=document_of(offers), notes=tuple(search.notes))
+    if local_port is None:
+        return Starter(document=None, notes=(*search.notes, NO_PROVIDER))
+    return Starter(document=local_document(local_port), notes=tuple(search.notes))
 
 
 def _sources(environment: Mapping[str, str]) -> list[Source]:

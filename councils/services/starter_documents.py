@@ -8,7 +8,6 @@ from typing import Any
 from councils import local_model
 from councils.providers.endpoint import EndpointKind
 from councils.services.configuration.fields import FORMAT
-from councils.services.pricing import list_price
 
 LOCAL_SLUG = "local"
 
@@ -110,19 +109,10 @@ def _provider(source: Source) -> Document:
 
 def _model(source: Source, name: str) -> Document:
     described: Document = {"provider": source.slug, "name": name}
-    if source.is_ours:
-        return described | {"cost_per_1k_input_tokens": 0, "cost_per_1k_output_tokens": 0}
     if name.startswith("gpt-5"):
         # OpenAI's reasoning models take neither a temperature nor the old name of the token limit.
         described["options"] = {"max_tokens_field": "max_completion_tokens", "temperature": None}
-    price = list_price(base_url=source.base_url, model=name)
-    if price is None:
-        return described
-    return described | {
-        "context_window": price.context_window,
-        "cost_per_1k_input_tokens": str(price.input_price),
-        "cost_per_1k_output_tokens": str(price.output_price),
-    }
+    return described
 
 
 def _seat(number: int, role: Role, model: str) -> Document:

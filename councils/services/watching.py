@@ -9,9 +9,10 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.utils.crypto import constant_time_compare
 
 from councils import live
+from councils.engine.types import StepStatus
 from councils.models import CouncilRun, User
+from councils.services.veiling import Veil, veil_of
 from councils.store.events import Event, events_after
-from councils.store.runs import totals
 
 
 class SignedOut(Exception):
@@ -49,58 +50,55 @@ def still_signed_in(scope: Mapping[str, Any]) -> bool:
 def _visible(scope: Mapping[str, Any], run_id: str) -> CouncilRun:
     # The configuration stays behind: it is large, and this is asked every two seconds for every viewer. The answer is read when it is
     # needed: one that was read before the events would be empty where the run ends in between.
-    runs = CouncilRun.objects.visible_to(viewer(scope)).defer("config_snapshot", "sealed_keys", "answer")
+    runs = CouncilRun.objects.visible_to(viewer(scope)).select_related("pick").defer("config_snapshot", "sealed_keys", "answer")
     try:
         return runs.get(public_id=run_id)
     except CouncilRun.DoesNotExist:
         raise NotVisible from None
 
 
-def snapshot(scope: Mapping[str, Any], run_id: str) -> dict[str, Any]:
-    """The state of a run now: its steps with their texts, the drafts of seats that are writing, what it has used so far.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a viewer gets to see first. Whatever comes after it has to go through ``veil``, where there is one."""
+
+    message: dict[str, Any]
+    veil: Veil | None
+
+
+def snapshot(scope: Mapping[str, Any], run_id: str) -> Seen:
+    """Where a run stands now, and the text so far of those who are writing. Whoever wants the finished texts reads them as pages.
 
     Drafts are read before the state: text that is missing in both cannot be, text that is in both does no harm.
     """
     drafts = live.read_drafts(run_id) if live.valid_run_id(run_id) else {}
     run = _visible(scope, run_id)
-    steps = [
-        {
-            "key": step.key,
-            "stage": step.stage,
-            "agent_id": step.agent_id,
-            "status": step.status,
-            "model": step.model_name,
-            "text": step.text,
-            "error_kind": step.error_kind,
-            "message": step.error_message,
-        }
-        for step in run.steps.all()
-    ]
-    finished = {step["key"] for step in steps if step["status"] not in {"running", "late"}}
-    return {
+    open_now = (StepStatus.RUNNING.value, StepStatus.LATE.value)
+    finished = set(run.steps.exclude(status__in=open_now).values_list("key", flat=True))
+    message = {
         "type": "snapshot",
         "run": run.public_id,
         # One transaction would not help: the state may be newer than this number, never older, and events bring the rest.
         "seq": run.next_seq - 1,
         "live": run.is_live,
         "status": run.status,
-        "answer": run.answer,
-        "steps": steps,
         "drafts": {key: draft for key, draft in drafts.items() if key not in finished},
-        "totals": totals(run),
     }
+    veil = veil_of(run)
+    return Seen(veil.snapshot(message) if veil else message, veil)
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Events that a viewer has not seen, in order, and whether more can come."""
+    """Events that a viewer has not seen, in order, as they may see them; whether more can come; and the veil over what comes."""
 
     events: list[Event]
     live: bool
+    veil: Veil | None
 
 
 def news(scope: Mapping[str, Any], run_id: str, after: int) -> News:
     """What happened in a run since the event ``after``."""
     run = _visible(scope, run_id)
     events = events_after(run, after) if run.next_seq - 1 > after else []
-    return News(events, live=run.is_live or bool(events))
+    veil = veil_of(run)
+    return News([veil.event(event) for event in events] if veil else events, live=run.is_live or bool(events), veil=veil)

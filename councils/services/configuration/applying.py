@@ -8,12 +8,17 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from councils.models import CouncilConfiguration, ModelInfo, PromptStage, PromptTemplate, Provider
+from councils.models.turns import take_turn
+from councils.services.auditing import audited_tables, taken_back
 from councils.services.configuration import fields
-from councils.services.configuration.councils import apply_council, settle_default
+from councils.services.configuration.councils import apply_council, choose_default
+from councils.services.configuration.endpoints import apply_endpoints
 from councils.services.configuration.reading import ConfigurationRejected, Entry, suggestion
 from councils.services.configuration.rows import Log, save_row
-from councils.services.curating import council_problems
+from councils.services.pricing import record_price, suggest_price
+from councils.services.standing import council_problems
 
+PRICES = frozenset({"cost_per_1k_input_tokens", "cost_per_1k_output_tokens"})
 SECTIONS = ("providers", "models", "prompts", "councils")
 
 
@@ -31,14 +36,17 @@ def apply_configuration(document: dict[str, Any], *, dry_run: bool = False) -> A
     changed. ``dry_run`` does all of it and takes it back.
     """
     with transaction.atomic():
-        changes = _apply(Entry("", document, [], document))
-        transaction.set_rollback(dry_run)
+        take_turn()
+        tables = (Provider, ModelInfo, PromptTemplate, CouncilConfiguration)
+        with taken_back() if dry_run else audited_tables(*tables, note="From a configuration document."):
+            changes = _apply(Entry("", document, [], document))
     return Applied(tuple(changes))
 
 
 def _apply(document: Entry) -> Log:
     log: Log = []
     document.check_names({"format", *SECTIONS})
+    default = CouncilConfiguration.objects.filter(is_default=True).values_list("slug", flat=True).first()
     if document.data.get("format", fields.FORMAT) != fields.FORMAT:
         document.blame(f"This version reads format {fields.FORMAT}.", "format")
     for section, names in (("providers", ("slug",)), ("models", ("provider", "name")), ("councils", ("slug",))):
@@ -46,7 +54,7 @@ def _apply(document: Entry) -> Log:
     for section, apply in (("providers", _provider), ("models", _model), ("prompts", _prompt), ("councils", apply_council)):
         for entry in document.entries(section):
             apply(entry, log)
-    settle_default(document, log)
+    choose_default(document, log, before=default)
     if log or document.problems:
         _check_councils(document)
     if document.problems:
@@ -65,12 +73,14 @@ def _refuse_twins(entries: Iterable[Entry], names: tuple[str, ...]) -> None:
 
 
 def _provider(entry: Entry, log: Log) -> None:
-    entry.check_names({"slug", *fields.PROVIDER})
+    entry.check_names({"slug", "endpoints", *fields.PROVIDER})
     slug = entry.text("slug")
     if slug is None:
         return
     provider = Provider.objects.filter(slug=slug).first() or Provider(slug=slug, name=slug)
     save_row(provider, entry.values(Provider, fields.PROVIDER), entry, what=f"provider {slug}", log=log)
+    if entry.has("endpoints"):
+        apply_endpoints(provider, entry, log)
 
 
 def _model(entry: Entry, log: Log) -> None:
@@ -81,8 +91,11 @@ def _model(entry: Entry, log: Log) -> None:
     provider = Provider.objects.filter(slug=slug).first()
     values, what = entry.values(ModelInfo, fields.MODEL), f"model {slug}/{name}"
     if provider is not None:
-        model = ModelInfo.objects.filter(provider=provider, name=name).first() or ModelInfo(provider=provider, name=name)
-        save_row(model, values, entry, what=what, log=log)
+        stored = ModelInfo.objects.filter(provider=provider, name=name).first()
+        model = stored or ModelInfo(provider=provider, name=name)
+        source = suggest_price(model) if stored is None and PRICES.isdisjoint(entry.data) else None
+        if save_row(model, values, entry, what=what, log=log):
+            record_price(model, source=source)
         return
     if not entry.is_described("providers", slug=slug):
         entry.blame(f"There is no provider {slug}.{suggestion(slug, Provider.objects.values_list('slug', flat=True))}", "provider")

@@ -1,31 +1,31 @@
 """Councils of a configuration document: references to models and prompts, seats by agent id, the default."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from councils.models import ChairmanFallback, CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate
 from councils.services.configuration import fields
 from councils.services.configuration.reading import Entry, suggestion
 from councils.services.configuration.rows import Log, save_row
-from councils.services.curating import make_default
+from councils.services.curating import DEFAULT_STAYS_ON, make_default
 
 REFERENCES = ("chairman_model", "chairman_fallbacks", "seats", "is_default", *fields.COUNCIL_PROMPTS)
 
 
 def apply_council(entry: Entry, log: Log) -> None:
-    """Create or update one council with its seats and fallbacks. ``is_default`` is left to ``settle_default``."""
+    """Create or update one council with its seats and fallbacks. ``is_default`` is left to ``choose_default``."""
     entry.check_names({"slug", *fields.COUNCIL, *REFERENCES})
     slug = entry.text("slug")
     if slug is None:
         return
     council = CouncilConfiguration.objects.filter(slug=slug).first() or CouncilConfiguration(slug=slug, name=slug)
     values = entry.values(CouncilConfiguration, fields.COUNCIL) | _prompts(entry)
-    unchecked: tuple[str, ...] = ("is_default",)
-    lacks_chairman = False
-    if entry.has("chairman_model") or council.pk is None:
-        chairman = model_at(entry, "chairman_model")
-        lacks_chairman = chairman is None
-        values |= {} if chairman is None else {"chairman_model": chairman}
-        unchecked += ("chairman_model",) if chairman is None else ()
+    if council.is_default and values.get("is_active") is False:
+        # A council that is switched off is no default; whether another one takes its place is seen at the end.
+        values["is_default"] = False
+    chairman, lacks_chairman = _needed_model(entry, "chairman_model", is_new=council.pk is None)
+    values |= chairman
+    unchecked = ("is_default", *(("chairman_model",) if lacks_chairman else ()))
     what = f"council {slug}"
     # Without a chairman there is no row, but its faults and those of its seats are found all the same.
     save_row(council, values, entry, what=what, log=log, unchecked=unchecked, store=not lacks_chairman)
@@ -33,6 +33,14 @@ def apply_council(entry: Entry, log: Log) -> None:
         _apply_fallbacks(council, entry, what, log)
     if entry.has("seats"):
         _apply_seats(council, entry, what, log)
+
+
+def _needed_model(entry: Entry, field: str, *, is_new: bool) -> tuple[dict[str, ModelInfo], bool]:
+    """The value of a reference that a row cannot be without, and whether it is missing. A row that is there keeps what it has."""
+    if not is_new and not entry.has(field):
+        return {}, False
+    model = model_at(entry, field)
+    return ({}, True) if model is None else ({field: model}, False)
 
 
 def model_at(entry: Entry, field: str) -> ModelInfo | None:
@@ -138,11 +146,8 @@ def _apply_seats(council: CouncilConfiguration, entry: Entry, what: str, log: Lo
 def _apply_seat(member: CouncilMember, entry: Entry, position: int | None, what: str, log: Log) -> None:
     entry.check_names({"agent_id", "model", "fallback_model", *fields.SEAT})
     values = entry.values(CouncilMember, fields.SEAT) | ({} if position is None else {"position": position})
-    lacks_model = False
-    if entry.has("model") or member.pk is None:
-        model = model_at(entry, "model")
-        lacks_model = model is None
-        values |= {} if model is None else {"model": model}
+    model, lacks_model = _needed_model(entry, "model", is_new=member.pk is None)
+    values |= model
     if entry.has("fallback_model"):
         values["fallback_model"] = None if entry.data["fallback_model"] is None else model_at(entry, "fallback_model")
     has_council = member.council.pk is not None
@@ -150,22 +155,50 @@ def _apply_seat(member: CouncilMember, entry: Entry, position: int | None, what:
     save_row(member, values, entry, what=what, log=log, unchecked=unchecked, store=has_council and not lacks_model)
 
 
-def settle_default(document: Entry, log: Log) -> None:
-    """Make the council that the document chooses the default one. Without a choice the first council of all becomes it."""
+def choose_default(document: Entry, log: Log, *, before: str | None) -> None:
+    """Make the council that the document chooses the default one. Without any, its first council that is switched on becomes it.
+
+    ``before`` is the slug of the default one before the document was applied.
+    """
     wishes = _wishes(document)
-    chosen = [slug for slug, wish in wishes.items() if wish]
+    chosen = _chosen(document, wishes)
     current = CouncilConfiguration.objects.filter(is_default=True).first()
-    if current is None and not chosen:
-        chosen = list(wishes)[:1]
-    if current is not None and not chosen and wishes.get(current.slug) is False:
-        _entry_of(document, current.slug).blame("This is the default council. Choose another one as default instead.", "is_default")
-    for slug in chosen[1:]:
-        _entry_of(document, slug).blame("Only one council can be the default.", "is_default")
+    if before is not None and not chosen:
+        _keep_default(document, before, is_on=current is not None, wish=wishes.get(before))
     if document.problems:
         return
-    if chosen and (current is None or current.slug != chosen[0]):
-        make_default(council=CouncilConfiguration.objects.get(slug=chosen[0]))
-        log.append(f"council {chosen[0]} is now the default")
+    slug = chosen if chosen is not None or before is not None else _first_switched_on(wishes)
+    if slug is not None and (current is None or current.slug != slug):
+        _make_default(document, slug, log)
+
+
+def _chosen(document: Entry, wishes: Mapping[str, bool | None]) -> str | None:
+    """The council that wishes to be the default one; every further one is a fault."""
+    wishing = [slug for slug, wish in wishes.items() if wish]
+    for slug in wishing[1:]:
+        _entry_of(document, slug).blame("Only one council can be the default.", "is_default")
+    return wishing[0] if wishing else None
+
+
+def _first_switched_on(slugs: Iterable[str]) -> str | None:
+    on = set(CouncilConfiguration.objects.active().filter(slug__in=slugs).values_list("slug", flat=True))
+    return next((slug for slug in slugs if slug in on), None)
+
+
+def _keep_default(document: Entry, slug: str, *, is_on: bool, wish: bool | None) -> None:
+    if not is_on:
+        _entry_of(document, slug).blame(DEFAULT_STAYS_ON, "is_active")
+    elif wish is False:
+        _entry_of(document, slug).blame("This is the default council. Choose another one as default instead.", "is_default")
+
+
+def _make_default(document: Entry, slug: str, log: Log) -> None:
+    council = CouncilConfiguration.objects.get(slug=slug)
+    if not council.can_be_asked:
+        _entry_of(document, slug).blame("A council that is switched off cannot be the default.", "is_default")
+        return
+    make_default(council=council)
+    log.append(f"council {slug} is now the default")
 
 
 def _wishes(document: Entry) -> dict[str, bool | None]:

@@ -1,14 +1,14 @@
 """The stored configuration as a document that ``apply_configuration`` takes back. Secrets stay where they are."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from django.db import models
 
 from councils.models import CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate, Provider
+from councils.secret_names import without_secrets
 from councils.services.configuration import fields
-from councils.services.configuration.secrets import without_secrets
 
 Newest = Mapping[tuple[str, str], PromptTemplate]
 
@@ -16,18 +16,38 @@ Newest = Mapping[tuple[str, str], PromptTemplate]
 def dump_configuration() -> dict[str, Any]:
     """Providers, models, prompts and councils that are not archived. Applying it where it came from changes nothing."""
     councils = list(CouncilConfiguration.objects.filter(archived_at=None).order_by("slug").with_details())
-    prompts = list(PromptTemplate.objects.order_by("stage", "name", "version"))
+    models = ModelInfo.objects.select_related("provider").order_by("provider__slug", "name")
+    newest, prompts = _prompts_for(councils, list(PromptTemplate.objects.order_by("stage", "name", "version")))
+    return {
+        "format": fields.FORMAT,
+        "providers": [_provider(provider) for provider in Provider.objects.order_by("slug").prefetch_related("endpoints")],
+        "models": [_model(model) for model in models],
+        "prompts": prompts,
+        "councils": [_council(council, newest) for council in councils],
+    }
+
+
+def dump_councils(councils: Iterable[CouncilConfiguration]) -> dict[str, Any]:
+    """These councils, loaded ``with_details()``, and the prompts that they use. Providers and models must be there where it is applied."""
+    chosen = list(councils)
+    used = {(prompt.stage, prompt.name) for council in chosen for prompt in _prompts(council)}
+    stored = [prompt for prompt in PromptTemplate.objects.order_by("stage", "name", "version") if (prompt.stage, prompt.name) in used]
+    newest, prompts = _prompts_for(chosen, stored)
+    return {"format": fields.FORMAT, "prompts": prompts, "councils": [_council(council, newest) for council in chosen]}
+
+
+def dump_council(council: CouncilConfiguration) -> dict[str, Any]:
+    """One council that was loaded ``with_details()``, with the numbers of the versions of its prompts, however many come after them."""
+    return _council(council, {})
+
+
+def _prompts_for(councils: Collection[CouncilConfiguration], prompts: Collection[PromptTemplate]) -> tuple[Newest, list[dict[str, Any]]]:
+    """Which versions are the newest, and those that a document must hold: of a name of which an earlier one is in use, all."""
     newest = {(prompt.stage, prompt.name): prompt for prompt in prompts}
     pinned = {
         (prompt.stage, prompt.name) for council in councils for prompt in _prompts(council) if newest[prompt.stage, prompt.name] != prompt
     }
-    return {
-        "format": fields.FORMAT,
-        "providers": [_provider(provider) for provider in Provider.objects.order_by("slug")],
-        "models": [_model(model) for model in ModelInfo.objects.select_related("provider").order_by("provider__slug", "name")],
-        "prompts": [_prompt(p, newest) for p in prompts if (p.stage, p.name) in pinned or newest[p.stage, p.name] == p],
-        "councils": [_council(council, newest) for council in councils],
-    }
+    return newest, [_prompt(p, newest) for p in prompts if (p.stage, p.name) in pinned or newest[p.stage, p.name] == p]
 
 
 def _columns(row: models.Model, names: Collection[str]) -> dict[str, Any]:
@@ -42,7 +62,8 @@ def _plain(value: Any) -> Any:
 
 
 def _provider(provider: Provider) -> dict[str, Any]:
-    return {"slug": provider.slug, **_columns(provider, fields.PROVIDER)}
+    endpoints = [_columns(endpoint, fields.ENDPOINT) for endpoint in provider.endpoints.all()]
+    return {"slug": provider.slug, **_columns(provider, fields.PROVIDER), **({"endpoints": endpoints} if endpoints else {})}
 
 
 def _model(model: ModelInfo) -> dict[str, Any]:
@@ -87,6 +108,6 @@ def _reference(model: ModelInfo) -> str:
 def _prompt_reference(prompt: PromptTemplate | None, newest: Newest) -> str | dict[str, Any] | None:
     if prompt is None:
         return None
-    if newest[prompt.stage, prompt.name] == prompt:
+    if newest.get((prompt.stage, prompt.name)) == prompt:
         return prompt.name
     return {"name": prompt.name, "version": prompt.version}

@@ -3,6 +3,7 @@
 FORMAT = 1
 
 PROVIDER = ("name", "kind", "base_url", "allow_private_address", "api_key_env", "max_parallel_calls", "options", "is_active")
+ENDPOINT = ("base_url", "allow_private_address", "max_parallel_calls", "is_active")
 MODEL = (
     "label",
     "context_window",
@@ -17,6 +18,7 @@ COUNCIL = (
     "name",
     "description",
     "is_active",
+    "use_cache",
     "enable_peer_review",
     "peer_review_anonymous",
     "voting_system",

@@ -1,6 +1,7 @@
 """From a JSON document to typed values, with every complaint at its place (``councils[0].seats[2].model``)."""
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,9 +11,11 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from councils.services.configuration.secrets import looks_secret, secret_names
+from councils.secret_names import looks_secret, secret_names
 
 MOST_CHOICES = 20
+DEEPEST = 32
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 NO_SECRETS = "Secrets do not belong in a configuration file. Name an environment variable in api_key_env, or enter the key in the admin."
 
 
@@ -32,7 +35,24 @@ def parse_document(text: str) -> dict[str, Any]:
         raise ConfigurationRejected([f"This is not a JSON document: {error}."]) from error
     if not isinstance(document, dict):
         raise ConfigurationRejected(['The document must be an object, for instance {"format": 1, "providers": []}.'])
+    check_storable(document)
     return document
+
+
+def check_storable(document: dict[str, Any]) -> None:
+    """Escapes bring in what no text in a database holds, and what is nested without end is no configuration.
+
+    Raises ``ConfigurationRejected``.
+    """
+    waiting: list[tuple[Any, int]] = [(document, 1)]
+    while waiting:
+        part, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise ConfigurationRejected([f"This is nested too deeply: at most {DEEPEST} levels."])
+        if isinstance(part, str) and UNSTORABLE.search(part):
+            raise ConfigurationRejected([r"This holds characters that cannot be stored, such as \u0000 or half of a pair. Remove them."])
+        inner = [*part, *part.values()] if isinstance(part, dict) else part if isinstance(part, list) else ()
+        waiting += [(one, depth + 1) for one in inner]
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

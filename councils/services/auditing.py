@@ -1,0 +1,351 @@
+"""The audit trail: what a change has changed, field by field, written in the transaction of the change.
+
+Whoever changes configuration, money, people or keys does it within ``audited`` (rows that are known), ``audited_tables`` (rows that are
+not), or says ``record_created``. All compare what the database holds before and after, so that an ``update()`` is seen like a ``save()``.
+Where one is inside another, the outer one records: no change is told twice.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.db import router, transaction
+from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
+from django.db.models.deletion import Collector
+from django.utils.functional import SimpleLazyObject
+
+from councils.acting import present
+from councils.models import (
+    ApiKey,
+    AuditEntry,
+    AuditVerb,
+    Budget,
+    CouncilConfiguration,
+    CouncilDraft,
+    ModelInfo,
+    PromptTemplate,
+    Provider,
+    QuestionSet,
+    User,
+)
+from councils.secret_names import looks_secret
+
+SECRETS = frozenset({"password", "api_key_sealed", "sealed_keys", "key_hash"})
+
+# What no person has set: the product keeps these by itself.
+OWN_BUSINESS = frozenset({
+    "id", "public_id", "created_at", "updated_at", "last_login", "date_joined", "problem", "problem_at",
+    "date_changed", "last_run_at", "total_run_count",
+})  # fmt: skip
+PREFERENCES = frozenset({"language", "theme", "default_council"})
+"""What people choose for themselves in their settings."""
+
+PARTS: Mapping[type[Model], tuple[str, ...]] = {
+    CouncilConfiguration: ("members", "chairman_fallbacks"),
+    Provider: ("endpoints",),
+    QuestionSet: ("questions",),
+}
+"""Rows that are told of as parts of another, by the names of their relations."""
+
+KINDS: frozenset[type[Model]] = frozenset(
+    (ApiKey, Budget, CouncilConfiguration, CouncilDraft, Group, ModelInfo, PromptTemplate, Provider, QuestionSet, User)
+)
+"""Records that are told of where they go along with another one."""
+
+NAMED_WITH: Mapping[type[Model], tuple[str, ...]] = {ModelInfo: ("provider",), Permission: ("content_type",)}
+"""Records whose names are made of another one's."""
+
+LONGEST = 20_000
+READ_AT_ONCE = 500
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+
+Values = Mapping[str, Any]
+RowId = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One record at one moment."""
+
+    name: str
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """What somebody outside records already."""
+
+    rows: frozenset[RowId] = field(default_factory=frozenset)
+    tables: frozenset[str] = field(default_factory=frozenset)
+    everything: bool = False
+
+    def covers(self, row: RowId) -> bool:
+        return row in self.rows or self.covers_table(row[0])
+
+    def covers_table(self, kind: str) -> bool:
+        return self.everything or kind in self.tables
+
+
+_NOTHING_WATCHED = _Watch()
+_watched: ContextVar[_Watch] = ContextVar("audit_watch", default=_NOTHING_WATCHED)
+
+
+def row_id(row: Model) -> RowId:
+    """How entries name a record: its table and its key. Proxies are their table."""
+    concrete = row._meta.concrete_model or row._meta.model
+    return concrete._meta.label_lower, str(row.pk)
+
+
+def picture_of(row: Model) -> Picture:
+    """The record as the database holds it now, with its parts."""
+    return Picture(str(row), dict(_values(row)))
+
+
+@contextmanager
+def audited(rows: Iterable[Model], *, note: str = "") -> Iterator[None]:
+    """Record what happens inside to these rows. The block is one transaction with its entries."""
+    with transaction.atomic():
+        watch = _watched.get()
+        mine = [row for row in rows if not watch.covers(row_id(row))]
+        stored = _pictures((row._meta.model, row.pk) for row in mine)
+        before = {row_id(row): (row._meta.model, stored.get(row_id(row)) or picture_of(row)) for row in mine}
+        token = _watched.set(replace(watch, rows=watch.rows | before.keys()))
+        try:
+            yield
+        finally:
+            _watched.reset(token)
+        after = _pictures((model, row[1]) for row, (model, _) in before.items())
+        _compare({row: picture for row, (_, picture) in before.items()}, after, note)
+
+
+@contextmanager
+def audited_tables(*models: type[Model], note: str = "") -> Iterator[None]:
+    """Record what happens inside to any row of these tables, new ones too. For tables of a few hundred rows."""
+    with transaction.atomic():
+        watch = _watched.get()
+        mine = [model for model in models if not watch.covers_table(model._meta.label_lower)]
+        before = _all(mine)
+        token = _watched.set(replace(watch, tables=watch.tables | {model._meta.label_lower for model in mine}))
+        try:
+            yield
+        finally:
+            _watched.reset(token)
+        _compare(before, _all(mine), note)
+
+
+@contextmanager
+def taken_back() -> Iterator[None]:
+    """Whatever happens inside is undone at its end. So nothing is recorded, and no time is spent on looking for changes."""
+    with transaction.atomic():
+        token = _watched.set(_Watch(everything=True))
+        try:
+            yield
+        finally:
+            _watched.reset(token)
+        transaction.set_rollback(True)
+
+
+@contextmanager
+def watching(row: Model) -> Iterator[None]:
+    """Whoever opens this records the row by themselves: services inside keep silent about it."""
+    watch = _watched.get()
+    token = _watched.set(replace(watch, rows=watch.rows | {row_id(row)}))
+    try:
+        yield
+    finally:
+        _watched.reset(token)
+
+
+def doomed(rows: Sequence[Model]) -> list[Model]:
+    """These rows and all other records that would be deleted with them."""
+    if not rows:
+        return []
+    collector = Collector(using=router.db_for_write(rows[0]._meta.model))
+    collector.collect(rows)
+    found = [row for some in (*collector.data.values(), *collector.fast_deletes) for row in some if row._meta.model in KINDS]
+    return [*rows, *(row for row in found if row not in rows)]
+
+
+def is_watched(row: Model) -> bool:
+    """Whether somebody outside records this row."""
+    return _watched.get().covers(row_id(row))
+
+
+def record_created(row: Model, *, note: str = "") -> None:
+    """A new record with what it was given."""
+    kind, pk = row_id(row)
+    if _watched.get().covers((kind, pk)):
+        return
+    picture = picture_of(_fresh(row) or row)
+    _write(AuditVerb.CREATED, (kind, pk), picture.name, _difference({}, picture.values), note)
+
+
+def record_deed(row: Model, note: str) -> None:
+    """Something that was done to a record and is no change of its fields, in words."""
+    kind, pk = row_id(row)
+    _write(AuditVerb.DID, (kind, pk), str(row), {}, note)
+
+
+def record_deed_to(model: type[Model], name: str, note: str) -> None:
+    """Something that was done to many rows of a table at once, in words. ``name`` says to which."""
+    _write(AuditVerb.DID, (model._meta.label_lower, ""), name, {}, note)
+
+
+def _compare(before: Mapping[RowId, Picture], after: Mapping[RowId, Picture], note: str) -> None:
+    """Record what has become of these rows; nothing of those that are as they were."""
+    signed: Mapping[str, Any] = {}
+    for row in {**before, **after}:
+        old, new = before.get(row), after.get(row)
+        changes = _difference(old.values if old else {}, new.values if new else {})
+        # A record that is gone is told of even where nothing stood in it.
+        if changes or not new:
+            signed = signed or _signed()
+            verb = AuditVerb.CHANGED if old and new else AuditVerb.CREATED if new else AuditVerb.DELETED
+            _write(verb, row, (new or old or Picture("", {})).name, changes, note, signed=signed)
+
+
+def _all(models: Iterable[type[Model]]) -> dict[RowId, Picture]:
+    return {row_id(row): picture_of(row) for model in models for row in _whole(model._meta.base_manager.order_by("pk"))}
+
+
+def _pictures(rows: Iterable[tuple[type[Model], Any]]) -> dict[RowId, Picture]:
+    """The rows with these keys as the database holds them now, in a few queries for however many."""
+    keys: dict[type[Model], list[Any]] = defaultdict(list)
+    for model, pk in rows:
+        if pk is not None:
+            keys[model].append(pk)
+    found: dict[RowId, Picture] = {}
+    for model, pks in keys.items():
+        for start in range(0, len(pks), READ_AT_ONCE):
+            some = model._meta.base_manager.filter(pk__in=pks[start : start + READ_AT_ONCE])
+            found |= {row_id(row): picture_of(row) for row in _whole(some)}
+    return found
+
+
+def _whole(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """These rows along with all that their pictures show of others."""
+    meta = rows.model._meta
+    joined: list[str] = []
+    for column in meta.concrete_fields:
+        if isinstance(column, ForeignKey) and column.name not in OWN_BUSINESS:
+            joined += [column.name, *(f"{column.name}__{name}" for name in NAMED_WITH.get(column.related_model, ()))]
+    named = [Prefetch(many.name, queryset=_named(many.related_model._meta.default_manager.all())) for many in meta.many_to_many]
+    parts = PARTS.get(meta.concrete_model or rows.model, ())
+    told = [Prefetch(name, queryset=_whole(meta.get_field(name).related_model._meta.default_manager.all())) for name in parts]
+    # Without a name it would join every table that it can.
+    return (rows.select_related(*joined) if joined else rows).prefetch_related(*named, *told)
+
+
+def _named(rows: QuerySet[Any]) -> QuerySet[Any]:
+    joined = NAMED_WITH.get(rows.model, ())
+    return rows.select_related(*joined) if joined else rows
+
+
+def _fresh(row: Model) -> Model | None:
+    return row._meta.model._meta.base_manager.filter(pk=row.pk).first()
+
+
+def _values(row: Model) -> Iterator[tuple[str, Any]]:
+    left_out = OWN_BUSINESS | (PREFERENCES if isinstance(row, User) else frozenset())
+    for column in row._meta.concrete_fields:
+        if column.name not in left_out:
+            yield column.name, _value(row, column)
+    for many in row._meta.many_to_many:
+        yield many.name, sorted(str(other) for other in getattr(row, many.name).all())
+    for relation in PARTS.get(row._meta.concrete_model or row._meta.model, ()):
+        for part in getattr(row, relation).all():
+            for name, value in _values(part):
+                if not _leads_to(part, name, row):
+                    yield f"{part._meta.verbose_name} {part.pk}: {name}", value
+
+
+def _leads_to(part: Model, name: str, whole: Model) -> bool:
+    column = part._meta.get_field(name)
+    return isinstance(column, ForeignKey) and isinstance(whole, column.remote_field.model)
+
+
+def _value(row: Model, column: "Field[Any, Any]") -> Any:
+    if isinstance(column, ForeignKey):
+        related = getattr(row, column.name, None) if getattr(row, column.attname) is not None else None
+        return None if related is None else str(related)
+    return getattr(row, column.attname)
+
+
+def _difference(before: Values, after: Values) -> dict[str, list[Any]]:
+    """The fields that differ. A new or deleted record tells only what is not empty."""
+    found = {}
+    for name in {**before, **after}:
+        old, new = before.get(name), after.get(name)
+        if old != new and not (_is_empty(old) and _is_empty(new)):
+            found[name] = _veiled(old, new) if _is_secret(name) else [_plain(old), _plain(new)]
+    return found
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ("", [], {})
+
+
+def _is_secret(name: str) -> bool:
+    column = name.rpartition(": ")[2]
+    return column in SECRETS or looks_secret(column)
+
+
+def _veiled(old: Any, new: Any) -> list[str]:
+    """Of a secret only whether it was there, and that it is another one."""
+    return ["set" if old else "not set", ("changed" if old else "set") if new else "not set"]
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON holds it and people read it."""
+    plain: Any = _storable(str(value))
+    match value:
+        case None | bool() | int() | float():
+            plain = value
+        case Decimal():
+            plain = f"{value.normalize():f}"
+        case datetime() | date():
+            plain = value.isoformat()
+        case Mapping():
+            plain = {_storable(str(name)): "[secret]" if looks_secret(str(name)) else _plain(inner) for name, inner in value.items()}
+        case str():
+            plain = _USER_INFO.sub("[secret]@", _storable(value))[:LONGEST]
+        case Sequence():
+            plain = [_plain(inner) for inner in value]
+    return plain
+
+
+def _storable(text: str) -> str:
+    """Without the one character that PostgreSQL refuses. Its name in six characters, as code has it, is a text like any other."""
+    return text.replace("\x00", "")
+
+
+def _signed() -> dict[str, Any]:
+    """Who acts now, as entries name them."""
+    who = present()
+    user = who.who()
+    if isinstance(user, SimpleLazyObject):
+        user = User.objects.filter(pk=user.pk).first()
+    known = user if isinstance(user, User) else None
+    return {"actor": known, "actor_name": known.get_username() if known else who.name or who.door.value, "door": who.door.value}
+
+
+def _write(verb: AuditVerb, row: RowId, name: str, changes: Mapping[str, Any], note: str, *, signed: Values | None = None) -> None:
+    # Through JSON once, so that what cannot be stored fails here and not half-way in the database.
+    stored = json.loads(json.dumps(changes, default=str))
+    AuditEntry.objects.create(
+        **(signed or _signed()),
+        verb=verb.value,
+        kind=row[0],
+        object_id=row[1],
+        object_name=_storable(name)[:200],
+        changes=stored,
+        note=note,
+    )
