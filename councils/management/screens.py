@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -11,6 +12,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from councils.formatting import duration, figure, number, usd
 from councils.management.board import GOOD, WORDS, Board, Line, clean
 
 FRAMES_PER_S = 8
@@ -124,7 +126,7 @@ def _table(lines: Iterable[Line]) -> Table:
     table.add_column(no_wrap=True, width=8, justify="right")
     table.add_column(no_wrap=True, ratio=1)
     for line in lines:
-        time = "" if line.seconds is None else f"{line.seconds:.1f} s"
+        time = "" if line.seconds is None else duration(line.seconds * 1000)
         table.add_row(Text(line.who), Text(line.word, style=_style(line)), Text(time, style="dim"), Text(_excerpt(line), style="dim"))
     return table
 
@@ -161,7 +163,7 @@ def tell(board: Board, event: Mapping[str, Any]) -> str:
 def _outcome(line: Line | None, kind: str) -> str:
     if line is None or line.state != kind or kind not in WORDS:
         return ""
-    time = "" if line.seconds is None else f" ({line.seconds:.1f} s)"
+    time = "" if line.seconds is None else f" ({duration(line.seconds * 1000)})"
     order = f": {line.tail}" if kind == "ballot_counted" else ""
     note = f": {line.note}" if line.note else ""
     return f"{line.who} {line.word}{time}{order}{note}"
@@ -170,7 +172,7 @@ def _outcome(line: Line | None, kind: str) -> str:
 def verdict(board: Board, tally: Mapping[str, Any]) -> str:
     """The tally in a sentence."""
     agreement = tally["agreement"]
-    score = "" if agreement["score"] is None else f" ({agreement['score']:.2f})"
+    score = "" if agreement["score"] is None else f" ({figure(agreement['score'])})"
     parts = [
         f"First choice: {board.name_of(tally['winner'])}, by {tally['counted']} of {tally['cast']} ballots",
         f"agreement {agreement['word']}{score}",
@@ -181,8 +183,8 @@ def verdict(board: Board, tally: Mapping[str, Any]) -> str:
 
 def summary(end: Mapping[str, Any]) -> str:
     """The end of a run in a line: status, reason, tokens, cost."""
-    cost = f"${float(end['known_cost_usd']):.4f}"
+    cost = usd(Decimal(str(end["known_cost_usd"])))
     if end["unknown_costs"]:
         cost += f" and {end['unknown_costs']} calls of unknown cost"
     tokens = end["prompt_tokens"] + end["completion_tokens"]
-    return f"{end['status'].capitalize()}. {clean(end['reason'])} {tokens:,} tokens, {cost}."
+    return f"{end['status'].capitalize()}. {clean(end['reason'])} {number(tokens)} tokens, {cost}."

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from councils.acting import Acting, Door, acting
 from councils.services.configuration import ConfigurationRejected, apply_configuration, parse_document
 
 
@@ -19,7 +20,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         dry_run = options["dry_run"]
         try:
-            applied = apply_configuration(parse_document(_read(options["file"])), dry_run=dry_run)
+            with acting(Acting(Door.COMMAND, "apply_config")):
+                applied = apply_configuration(parse_document(_read(options["file"])), dry_run=dry_run)
         except ConfigurationRejected as error:
             raise CommandError("Nothing was changed:\n" + "\n".join(f"  {problem}" for problem in error.problems)) from error
         for change in applied.changes:

@@ -6,7 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from councils.models import ApiKey, User
+from councils.acting import Acting, Door, acting
+from councils.models import User
+from councils.services.keys import issue_key
 
 
 class Command(BaseCommand):
@@ -24,8 +26,7 @@ class Command(BaseCommand):
         days = options["days"]
         if days is not None and days < 1:
             raise CommandError("Give a whole number of days, 1 or more.")
-        key, text = ApiKey.issue(user=user, name=options["name"])
-        if days is not None:
-            key.expires_at = timezone.now() + timedelta(days=days)
-            key.save(update_fields=["expires_at"])
+        expires_at = None if days is None else timezone.now() + timedelta(days=days)
+        with acting(Acting(Door.COMMAND, "create_api_key")):
+            text = issue_key(user=user, name=options["name"], expires_at=expires_at)[1]
         self.stdout.write(text)

@@ -4,19 +4,23 @@ import contextlib
 import errno
 import socket
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-# Daphne first: it chooses Twisted's reactor when it is imported.
-from daphne.server import Server  # isort: skip
+# First: with it comes Daphne, which chooses Twisted's reactor when it is imported.
+from councils.management.draining import DrainingServer  # isort: skip
 from daphne.endpoints import build_endpoint_description_strings
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.module_loading import import_string
 
+from councils.checks import tell_redis_policy
 from councils.local_model import LocalModel, LocalModelError, start_local_model
 from councils.management.bodies import limit_bodies
 from councils.runner import host
+from councils.services.clock import Clock
 from councils.services.first_run import needs_local_model
 
 MAX_SOCKET_MESSAGE = 64 * 1024
@@ -32,7 +36,7 @@ RESTART_S = 5.0
 
 
 class Command(BaseCommand):
-    help = "Serve the site and drive its runs. Ctrl-C or SIGTERM hands the runs over and stops."
+    help = "Serve the site and drive its runs. Ctrl-C or SIGTERM hands the runs over, finishes what was asked and stops."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default=settings.BIND_ADDRESS, help="Address to listen on (default: BIND_ADDRESS).")
@@ -43,13 +47,19 @@ class Command(BaseCommand):
         address, port = options["host"], options["port"]
         limit_bodies(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FORM_OVERHEAD)
         _refuse_taken_port(address, port)
+        tell_redis_policy()
         engine = settings.RUN_ENGINE == "embedded" and not options["no_engine"]
         with contextlib.ExitStack() as stack:
             if engine:
                 self._start_local_model(stack)
                 host.current().start()
                 stack.callback(host.current().stop)
-            _server(address, port, ready=lambda: self.stdout.write(f"Listening on http://{address}:{port} (Ctrl-C stops)")).run()
+                clock = Clock()
+                clock.start()
+                stack.callback(clock.stop)
+            ready = partial(self.stdout.write, f"Listening on http://{address}:{port} (Ctrl-C stops)")
+            # The engine stops with the first signal, not after the last answer: another process takes the runs over at once.
+            _server(address, port, ready=ready, on_stop=host.current().stop).run()
 
     def _start_local_model(self, stack: contextlib.ExitStack) -> None:
         """Serve the small local model if it is in use. Without it the site still works, and says so."""
@@ -90,9 +100,11 @@ class _ModelKeeper:
                 self._model = start_local_model(self._port)
 
 
-def _server(address: str, port: int, *, ready: Any) -> Server:
+def _server(address: str, port: int, *, ready: Callable[[], Any], on_stop: Callable[[], None]) -> DrainingServer:
     application = import_string(settings.ASGI_APPLICATION)
-    return Server(
+    return DrainingServer(
+        grace_s=settings.SHUTDOWN_GRACE_S,
+        on_stop=on_stop,
         # Local profile: files of the apps are served from where they lie; elsewhere WhiteNoise serves what collectstatic gathered.
         application=ASGIStaticFilesHandler(application) if settings.DEBUG else application,
         endpoints=build_endpoint_description_strings(host=address, port=port),
