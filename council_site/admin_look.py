@@ -33,6 +33,10 @@ def _stylesheet(_request: HttpRequest) -> str:
     return static("admin/council.css")
 
 
+def _office(_request: HttpRequest) -> str:
+    return static("admin/office.css")
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "LLM Council",
     "SITE_HEADER": "LLM Council",
@@ -40,7 +44,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": "/",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "SHOW_BACK_BUTTON": True,
-    "STYLES": [_stylesheet],
+    "STYLES": [_stylesheet, _office],
     "DASHBOARD_CALLBACK": "analytics.dashboard.dashboard",
     "COLORS": {
         "primary": {
@@ -66,9 +70,12 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _item("Councils", "councils.councilconfiguration", "groups"),
+                    _item("Drafts", "councils.councildraft", "draft"),
                     _item("Prompts", "councils.prompttemplate", "edit_note"),
                     _item("Models", "councils.modelinfo", "neurology"),
                     _item("Providers", "councils.provider", "cloud"),
+                    _item("Question sets", "councils.questionset", "quiz"),
+                    _item("Trials", "councils.trial", "science"),
                 ],
             },
             {
@@ -82,6 +89,10 @@ UNFOLD: dict[str, Any] = {
                     _item("Events", "councils.runevent", "timeline"),
                     _item("Conversations", "councils.conversation", "inbox"),
                     _item("Messages", "councils.message", "mail"),
+                    _item("Feedback", "councils.feedback", "thumbs_up_down"),
+                    _item("Picks", "councils.answerpick", "ads_click"),
+                    _item("Cache", "councils.cachedresponse", "bolt"),
+                    _item("Limits", "councils.ratelimitlog", "speed"),
                 ],
             },
             {
@@ -100,6 +111,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Users", "councils.user", "person"),
                     _item("Groups", "auth.group", "group"),
                     _item("API keys", "councils.apikey", "key"),
+                    _item("Changes", "councils.auditentry", "history"),
                 ],
             },
             {
@@ -110,6 +122,9 @@ UNFOLD: dict[str, Any] = {
                     _item("Periodic tasks", "django_celery_beat.periodictask", "schedule"),
                     _item("Intervals", "django_celery_beat.intervalschedule", "timer"),
                     _item("Crontabs", "django_celery_beat.crontabschedule", "calendar_month"),
+                    _item("Jobs without a broker", "councils.scheduledjob", "task_alt"),
+                    _item("Engines", "councils.enginesign", "memory"),
+                    _item("Health", "councils.healthrecord", "monitor_heart"),
                 ],
             },
         ],

@@ -13,10 +13,11 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 
 from councils.origins import OriginValidator
 from councils.routing import websocket_urlpatterns
+from councils.web.sockets import SocketCounter
 
 application = ProtocolTypeRouter(
     {
         "http": django_application,
-        "websocket": OriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": OriginValidator(SocketCounter(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))),
     }
 )

@@ -12,5 +12,7 @@ urlpatterns = [
     path("admin/login/", admin_sign_in),
     path("admin/", admin.site.urls),
     path("api/", include("councils.api.urls")),
+    # /health and /healthz are answered before any of this, by HealthMiddleware.
+    path("health/", include("councils.api.health")),
     path("", include("councils.web.urls")),
 ]

@@ -1,8 +1,9 @@
 """The product's Django app."""
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
-from councils import checks
+from councils import checks, metrics, tracing
 
 
 class CouncilsConfig(AppConfig):
@@ -12,3 +13,6 @@ class CouncilsConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register()
+        # Every connection is made by Django itself, at the first query of each thread: there is no other place to meet them all.
+        connection_created.connect(metrics.watch_connection, dispatch_uid="councils.metrics")
+        tracing.set_up()

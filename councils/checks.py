@@ -11,11 +11,15 @@ councils.E007 the broker's Redis may evict queued tasks (deployment check)
 councils.E008 a lease so short that a living owner loses its runs
 councils.E009 ``PRIVATE_PROVIDER_HOSTS`` holds something other than host:port
 councils.W001 the broker's Redis did not answer (deployment check)
+councils.W002 pages are sent to https, and nobody can come by it (deployment check)
+councils.W003 several processes would share a SQLite file (deployment check)
 ========= =====================================================================
 """
 
+import logging
 import re
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -27,8 +31,12 @@ from django.core import checks
 from django.core.checks import CheckMessage
 from django.db import connections
 from django.utils.module_loading import import_string
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from councils.origins import OriginValidator
+
+logger = logging.getLogger(__name__)
 
 SAFE_SQLITE = (3, 51, 3)
 CSP_MIDDLEWARE = "ContentSecurityPolicyMiddleware"
@@ -48,6 +56,8 @@ def register() -> None:
     checks.register(check_lease)
     checks.register(check_private_hosts, checks.Tags.security)
     checks.register(check_redis_policy, checks.Tags.security, deploy=True)
+    checks.register(check_https, checks.Tags.security, deploy=True)
+    checks.register(check_shared_sqlite, deploy=True)
 
 
 def check_sqlite(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
@@ -61,28 +71,37 @@ def _sqlite_faults(alias: str) -> Iterator[CheckMessage]:
         return
     with connection.cursor() as cursor:
         version = cursor.execute("SELECT sqlite_version()").fetchone()[0]
-        pragmas = {name: cursor.execute(f"PRAGMA {name}").fetchone() for name in ("journal_mode", "synchronous", "mmap_size")}
+        rows = {name: cursor.execute(f"PRAGMA {name}").fetchone() for name in ("journal_mode", "synchronous", "mmap_size")}
     if tuple(int(part) for part in version.split(".")) < SAFE_SQLITE:
         yield checks.Error(
             f"SQLite {version} can corrupt a database in WAL mode.",
             hint="Install pysqlite3, which brings a newer one: pip install -r requirements.txt",
             id="councils.E001",
         )
-    in_force = {name: row[0] if row else 0 for name, row in pragmas.items()}
-    options = connection.settings_dict.get("OPTIONS", {})
-    faults = [
-        *(["journal_mode is not WAL"] if in_force["journal_mode"] not in {"wal", "memory"} else []),
-        *(["synchronous is below FULL"] if in_force["synchronous"] < 2 else []),
-        *(["mmap_size is not 0"] if in_force["mmap_size"] else []),
-        *(["transaction_mode is not IMMEDIATE"] if options.get("transaction_mode") != "IMMEDIATE" else []),
-        *(["timeout is below 20 s"] if options.get("timeout", 0) < 20 else []),
-    ]
+    in_force = {name: row[0] if row else 0 for name, row in rows.items()}
+    faults = [*_pragma_faults(in_force), *_option_faults(connection.settings_dict.get("OPTIONS", {}))]
     if faults:
         yield checks.Error(
             f"SQLite is not set up for durable, concurrent writing: {', '.join(faults)}.",
             hint="Take the options from council_site/databases.py.",
             id="councils.E002",
         )
+
+
+def _pragma_faults(in_force: Mapping[str, Any]) -> Iterator[str]:
+    if in_force["journal_mode"] not in {"wal", "memory"}:
+        yield "journal_mode is not WAL"
+    if in_force["synchronous"] < 2:
+        yield "synchronous is below FULL"
+    if in_force["mmap_size"]:
+        yield "mmap_size is not 0"
+
+
+def _option_faults(options: Mapping[str, Any]) -> Iterator[str]:
+    if options.get("transaction_mode") != "IMMEDIATE":
+        yield "transaction_mode is not IMMEDIATE"
+    if options.get("timeout", 0) < 20:
+        yield "timeout is below 20 s"
 
 
 def check_content_security_policy(**_: Any) -> list[CheckMessage]:
@@ -177,9 +196,12 @@ def check_redis_policy(**_: Any) -> list[CheckMessage]:
     """The broker's Redis never evicts: any other policy loses queued tasks without a word."""
     if not settings.REDIS_URL:
         return []
-    options = {"socket_timeout": REDIS_TIMEOUT_S, "socket_connect_timeout": REDIS_TIMEOUT_S}
+    # Asked once: by itself the library tries four times, with pauses.
+    once = Retry(NoBackoff(), 0)
     try:
-        with closing(redis.Redis.from_url(settings.REDIS_URL, **options)) as client:
+        with closing(
+            redis.Redis.from_url(settings.REDIS_URL, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S, retry=once)
+        ) as client:
             policy = client.info("memory").get("maxmemory_policy", "unknown")
     except redis.RedisError as error:
         return [checks.Warning(f"Redis did not answer, so its policy is not known ({type(error).__name__}).", id="councils.W001")]
@@ -192,3 +214,33 @@ def check_redis_policy(**_: Any) -> list[CheckMessage]:
             id="councils.E007",
         )
     ]
+
+
+def tell_redis_policy() -> threading.Thread:
+    """Log what is wrong with the broker's Redis, for processes that start. Nothing waits for it: one that is away is no reason not to."""
+    telling = threading.Thread(target=_log_redis_policy, name="redis-policy", daemon=True)
+    telling.start()
+    return telling
+
+
+def _log_redis_policy() -> None:
+    for message in check_redis_policy():
+        logger.log(message.level, "%s: %s%s", message.id, message.msg, f" {message.hint}" if message.hint else "")
+
+
+def check_https(**_: Any) -> list[CheckMessage]:
+    """The site speaks no TLS itself: without a proxy whose word counts, each redirect to https would lead to the next."""
+    if not settings.SECURE_SSL_REDIRECT or settings.SECURE_PROXY_SSL_HEADER:
+        return []
+    message = "Every page is sent to https, but no proxy is trusted to say that a visitor came by it: they would be sent round for ever."
+    hint = "Put a proxy in front that speaks https (deploy/proxy), and set TRUSTED_PROXY_COUNT."
+    return [checks.Warning(message, hint=hint, id="councils.W002")]
+
+
+def check_shared_sqlite(**_: Any) -> list[CheckMessage]:
+    """Workers are for several machines, a SQLite file for one."""
+    if settings.RUN_ENGINE != "celery" or "sqlite" not in str(connections.settings["default"]["ENGINE"]):
+        return []
+    message = "Celery workers would share one SQLite file: they could not run on other machines."
+    hint = "Set DATABASE_URL to a PostgreSQL database, or RUN_ENGINE=embedded."
+    return [checks.Warning(message, hint=hint, id="councils.W003")]

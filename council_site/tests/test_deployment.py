@@ -2,86 +2,30 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from cryptography.fernet import Fernet
 from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
-SITE = ["migrate", "web", "celery_worker", "celery_beat"]
-
-
-@pytest.fixture(scope="module")
-def compose() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    return loaded
-
-
-def names_in_example() -> set[str]:
-    return set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
-
-
-def option(command: list[str], name: str) -> str:
-    return command[command.index(name) + 1]
-
-
-def test_the_queue_never_evicts_and_the_cache_may(compose: dict[str, Any]) -> None:
-    assert option(compose["services"]["redis"]["command"], "--maxmemory-policy") == "noeviction"
-    assert option(compose["services"]["redis-cache"]["command"], "--maxmemory-policy") == "allkeys-lru"
-    environment = compose["x-site"]["environment"]
-    assert environment["REDIS_URL"].startswith("redis://redis:")
-    assert environment["REDIS_CACHE_URL"].startswith("redis://redis-cache:")
-
-
-def test_no_secret_is_written_in_the_compose_file(compose: dict[str, Any]) -> None:
-    for name in ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS"):
-        assert compose["x-site"]["environment"][name].startswith(f"${{{name}:?")
-    assert compose["services"]["db"]["environment"]["POSTGRES_PASSWORD"].startswith("${POSTGRES_PASSWORD:?")
-    assert "${POSTGRES_PASSWORD:?" in compose["x-site"]["environment"]["DATABASE_URL"]
-
-
-def test_every_variable_of_the_compose_file_is_documented(compose: dict[str, Any]) -> None:
-    content = (ROOT / "docker-compose.yml").read_text()
-
-    assert set(re.findall(r"\$\{([A-Z0-9_]+)", content)) <= names_in_example()
-    assert set(compose["x-site"]["environment"]) <= names_in_example()
-
-
-def test_services_start_after_what_they_need_is_healthy(compose: dict[str, Any]) -> None:
-    services = compose["services"]
-
-    for name in ("db", "redis", "redis-cache"):
-        assert services[name]["healthcheck"]["test"]
-    assert services["migrate"]["depends_on"]["db"]["condition"] == "service_healthy"
-    for name in ("web", "celery_worker", "celery_beat"):
-        assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
-
-
-def test_all_processes_of_the_site_share_one_image_and_one_environment(compose: dict[str, Any]) -> None:
-    for name in SITE:
-        assert compose["services"][name]["image"] == "llm-council"
-        assert compose["services"][name]["environment"] == compose["x-site"]["environment"]
-
-
-def test_only_the_site_is_published_and_only_to_this_machine(compose: dict[str, Any]) -> None:
-    published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
-
-    assert published == {"web": ["127.0.0.1:${PORT:-8000}:8000"]}
 
 
 def test_the_image_copies_only_what_is_there_and_let_in() -> None:
     copied = [
         line.split()[1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("COPY ") and "--from" not in line
     ]
-    let_in = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    # The folder is let in so that one file of it can be; then the others are shut out again.
+    let_in = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")} - {"deploy"}
 
     assert copied
     assert set(copied) == let_in
+    assert "deploy/*" in (ROOT / ".dockerignore").read_text().splitlines()
     assert all((ROOT / name).exists() for name in copied)
 
 
@@ -89,6 +33,64 @@ def test_the_image_does_not_run_as_root() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
 
     assert lines.index("USER council") < next(at for at, line in enumerate(lines) if line.startswith("CMD "))
+
+
+def test_the_image_can_speak_every_language_of_the_site() -> None:
+    assert "COPY locale locale" in (ROOT / "Dockerfile").read_text().splitlines()
+    for folder in (ROOT / "locale").iterdir():
+        assert (folder / "LC_MESSAGES" / "django.mo").is_file()
+
+
+def test_no_secret_can_stay_in_a_layer_of_the_image() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+
+    assert not re.findall(r"^ARG |^ENV .*(?:KEY|PASSWORD|TOKEN)", text, flags=re.MULTILINE)
+    assert ".env" not in {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers as told by its server, and keeps the headers that it was asked with."""
+
+    server: "Told"
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, self.headers["Host"], self.headers["X-Forwarded-Proto"]))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Told(HTTPServer):
+    status = 200
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.asked: list[tuple[str, str, str]] = []
+
+
+@pytest.mark.parametrize(("status", "hosts", "host"), [(200, "council.example,web", "council.example"), (503, ".b.example", "b.example")])
+def test_the_probe_of_a_container_says_whether_its_server_is_well(status: int, hosts: str, host: str) -> None:
+    with Told() as server:
+        server.status = status
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        environment = {"PATH": os.environ["PATH"], "ALLOWED_HOSTS": hosts, "PORT": str(server.server_port)}
+        probe = [sys.executable, "deploy/probe.py", "/healthz"]
+        asked = subprocess.run(probe, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert server.asked == [("/healthz", host, "https")]
+    assert (asked.returncode, asked.stderr) == ((0, "") if status == 200 else (1, "answered 503\n"))
+
+
+def test_the_probe_of_a_server_that_is_away_fails_with_a_sentence() -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        port = str(unheard.getsockname()[1])
+        asked = subprocess.run([sys.executable, ROOT / "deploy/probe.py", "/", port], capture_output=True, text=True, check=False)
+
+    assert asked.returncode == 1
+    assert asked.stderr.startswith("no answer: ")
 
 
 @pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "deploy/requirements-local-model.txt"])
@@ -160,3 +162,22 @@ def test_deployment_checks_speak_when_a_protection_is_taken_away() -> None:
 
     assert checked.returncode != 0
     assert {"security.W004", "security.W009", "security.W018"} <= set(re.findall(r"\((security\.W\d+)\)", checked.stderr))
+
+
+def test_the_proxies_let_through_what_the_site_takes_and_nothing_that_visitors_say_of_themselves() -> None:
+    nginx, caddy = (ROOT / "deploy/proxy/nginx.conf").read_text(), (ROOT / "deploy/proxy/Caddyfile").read_text()
+    headers = (ROOT / "deploy/proxy/council-proxy.conf").read_text()
+
+    sizes = [re.search(r"client_max_body_size (\d+)m;", nginx), re.search(r"max_size (\d+)MB", caddy)]
+    assert all(size and int(size[1]) * 1_000_000 > settings.DATA_UPLOAD_MAX_MEMORY_SIZE for size in sizes)
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in headers
+    assert "proxy_set_header X-Forwarded-Proto $scheme;" in headers
+    assert "header_up X-Forwarded-For {remote_host}" in caddy
+    assert {"client_header_timeout", "client_body_timeout", "limit_conn", "limit_req"} <= set(
+        re.findall(r"^ +(\w+) ", nginx, flags=re.MULTILINE)
+    )
+    assert {"read_header", "read_body"} <= set(re.findall(r"^\s+(\w+) ", caddy, flags=re.MULTILINE))
+    # Sockets are upgraded, and answers are passed on as they come.
+    assert "proxy_set_header Upgrade $http_upgrade;" in headers
+    assert "proxy_buffering off;" in headers
+    assert "flush_interval -1" in caddy

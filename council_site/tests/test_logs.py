@@ -5,8 +5,10 @@ import logging
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
 
-from council_site.logs import HIDDEN, JsonFormatter, ReadableFormatter, logging_config, redacted
+from council_site.logs import HIDDEN, SELDOM_S, JsonFormatter, ReadableFormatter, ScopeFilter, SeldomFilter, logging_config, redacted
+from councils import scope
 
 PLANTED = "hunter2-PLANTED-0123456789"
 
@@ -36,6 +38,10 @@ def record(message: str, *args: object, **fields: Any) -> logging.LogRecord:
         f"redis://:{PLANTED}@queue:6379/0",
         f"sk-{PLANTED}",
         f"the key sk-ant-{PLANTED} was refused",
+        f"GET https://models.example/v1beta/models?key={PLANTED}&alt=sse",
+        f"https://models.example/v1?alt=sse&key={PLANTED}",
+        f"API key AIzaSy{PLANTED} not valid",
+        f"hf_{PLANTED} has no access",
     ],
 )
 def test_what_looks_like_a_secret_is_hidden(text: str) -> None:
@@ -53,6 +59,7 @@ def test_what_looks_like_a_secret_is_hidden(text: str) -> None:
         "postgres://db:5432/council",
         "total_tokens: 12 and completion_tokens=7",
         "The skill of the council",
+        "step key=opinion:a, cache key=12",
     ],
 )
 def test_ordinary_text_is_left_alone(text: str) -> None:
@@ -60,12 +67,13 @@ def test_ordinary_text_is_left_alone(text: str) -> None:
 
 
 def test_an_entry_is_one_line_of_json_with_its_fields() -> None:
-    line = JsonFormatter().format(record("run %s\nfinished", 7, run="abc", seats=4))
+    line = JsonFormatter().format(record("run %s\nfinished", 7, run="abc", seats=4, took=1.5, never=float("nan")))
 
     assert "\n" not in line
     entry = json.loads(line)
     assert (entry["level"], entry["logger"], entry["message"]) == ("WARNING", "council.test", "run 7\nfinished")
-    assert (entry["run"], entry["seats"]) == ("abc", "4")
+    assert (entry["run"], entry["seats"]) == ("abc", 4)
+    assert (entry["took"], entry["never"]) == (1.5, "nan")
     assert entry["time"].endswith("+00:00")
 
 
@@ -96,3 +104,83 @@ def test_production_writes_json_and_a_developer_reads_lines(structured: bool, fo
 
     assert config["handlers"]["stderr"]["formatter"] == formatter
     assert config["root"] == {"handlers": ["stderr"], "level": "INFO"}
+
+
+READABLE = ReadableFormatter("{asctime} {levelname:<7} {name}: {message}", style="{", datefmt="%H:%M:%S")
+LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+FORGED = "12:00:00 ERROR   root: forged"
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), READABLE])
+@pytest.mark.parametrize("end", LINE_ENDS)
+def test_no_line_end_of_any_kind_begins_a_line(formatter: logging.Formatter, end: str) -> None:
+    line = formatter.format(record(f"asked for {end}{FORGED}", path=f"x{end}{FORGED}", run=f"r{end}{FORGED}"))
+
+    assert len(line.splitlines()) == 1
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), READABLE])
+def test_the_message_of_an_error_cannot_look_like_a_line_of_its_own(formatter: logging.Formatter) -> None:
+    error = ValueError(f"bad\n{FORGED}\r\n{FORGED}\u2028{FORGED}")
+    line = formatter.format(record("failed", exc_info=(type(error), error, None)))
+
+    assert [part for part in line.splitlines() if part.startswith(FORGED)] == []
+    assert FORGED in line
+
+
+def test_a_terminal_is_told_no_commands() -> None:
+    assert "\x1b" not in READABLE.format(record("\x1b[2J\x1b]0;title\x07gone"))
+
+
+def test_every_line_says_what_it_was_written_for() -> None:
+    with scope.working_on("request", "req-1"), scope.working_on("run", "run-1"), scope.working_on("call", "call-1"):
+        said = record("hello")
+        ScopeFilter().filter(said)
+    later = record("bye")
+    ScopeFilter().filter(later)
+
+    assert {"request": "req-1", "run": "run-1", "call": "call-1"}.items() <= json.loads(JsonFormatter().format(said)).items()
+    assert READABLE.format(said).endswith("council.test: hello [request=req-1 run=run-1 call=call-1]")
+    assert READABLE.format(later).endswith("council.test: bye")
+    assert "run" not in json.loads(JsonFormatter().format(later))
+
+
+def test_what_a_record_says_itself_goes_first() -> None:
+    with scope.working_on("run", "at-hand"):
+        said = record("about another one", run="another")
+        ScopeFilter().filter(said)
+
+    assert json.loads(JsonFormatter().format(said))["run"] == "another"
+    assert READABLE.format(said).endswith("[run=another]")
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), READABLE])
+def test_a_whole_request_is_not_written_with_its_query(formatter: logging.Formatter) -> None:
+    with scope.working_on("request", "req-1"):
+        said = record("Unauthorized", request=RequestFactory().get("/api/?q=what-was-asked"))
+        ScopeFilter().filter(said)
+        line = formatter.format(said)
+
+    assert "req-1" in line
+    assert "what-was-asked" not in line
+
+
+@pytest.mark.parametrize("structured", [True, False])
+def test_everything_that_is_written_goes_through_the_filter(structured: bool) -> None:
+    config = logging_config(level="INFO", structured=structured)
+
+    assert [handler["filters"] for handler in config["handlers"].values()] == [["scope", "seldom"]]
+
+
+def test_who_repeats_what_is_known_is_heard_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("council_site.logs.time.monotonic", lambda: now[0])
+    seldom, ours = SeldomFilter("noisy"), record("away")
+    noisy = logging.makeLogRecord({"name": "noisy.exporter", "msg": "away"})
+    other = logging.makeLogRecord({"name": "noisy.exporter", "msg": "another matter"})
+
+    heard = [[seldom.filter(one) for one in (noisy, other, ours)] for _ in range(2)]
+    now[0] += SELDOM_S
+
+    assert heard == [[True, True, True], [False, False, True]]
+    assert seldom.filter(noisy)
