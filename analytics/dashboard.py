@@ -1,67 +1,186 @@
-"""The figures on the admin's first page."""
+"""The admin's first page: is everything working, what does it cost, is the council any good, what needs me?"""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
 
-from analytics.queries import DayFigures, day_figures
+from analytics import addresses
+from analytics.provider_health import provider_lines
+from analytics.queries import Board, Span, board
+from analytics.trends import trends
+from councils.engine.types import RunStatus
+from councils.formatting import ago, duration, number, percent, usd
+from councils.models import BudgetPeriod, CouncilRun, Provider
+from councils.services.attention import calls_needing_attention, providers_needing_attention, runs_needing_attention
 
-RUNS = "admin:councils_councilrun_changelist"
-CALLS = "admin:councils_modelcall_changelist"
+PROVIDERS = "admin:councils_provider_changelist"
+BUDGETS = "admin:councils_budget_changelist"
+ATTENTION = {"attention": "needed"}
+SHOWN_RUNS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """One figure: what it is, its value, a line that explains it, and the list behind it."""
+    """One figure: what it is, its value, a line that explains it, and the list behind it.
+
+    ``used`` is the part of a limit that is used up, in whole percent, where there is a limit; ``more`` is one more place to go, by words
+    and address.
+    """
 
     title: str
     value: str
     note: str
     address: str
     is_alarm: bool = False
+    used: int | None = None
+    more: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One run that somebody should look at."""
+
+    council: str
+    status: str
+    reason: str
+    who: str
+    when: str
+    address: str
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add the tiles to the context of the admin's first page, for those who may see the lists behind them."""
+    """Add the figures to the context of the admin's first page, for those who may see the lists behind them."""
     if request.user.has_perms(("councils.view_councilrun", "councils.view_modelcall")):
-        context["tiles"] = tiles(day_figures(timezone.localtime()))
+        now = timezone.now()
+        found, troubled = board(now), runs_needing_attention(now)
+        needing, unbooked_calls = troubled.count(), calls_needing_attention().count()
+        context["tiles"] = [*tiles(found, sees_budgets=request.user.has_perm("councils.view_budget")), attention(needing)]
+        context["tiles"] += unbooked(unbooked_calls)
+        context["board"] = found
+        context["charts"] = trends(found) if settings.ENABLE_ANALYTICS else []
+        context["troubles"], context["all_troubles"] = troubles(troubled) if needing else [], addresses.runs(**ATTENTION)
+    if request.user.has_perm("councils.view_provider"):
+        context["tiles"] = [*context.get("tiles", []), *refusals(providers_needing_attention())]
+        context["providers"] = provider_lines()
     return context
 
 
-def tiles(day: DayFigures) -> list[Tile]:
-    """The figures of a day in words."""
-    # With its time zone, as the list's own date filter writes it.
-    today = {"created_at__gte": str(day.since)}
-    runs, calls = f"{reverse(RUNS)}?{urlencode(today)}", f"{reverse(CALLS)}?{urlencode(today)}"
-    unknown = f"and {day.unknown_costs} calls of unknown cost" if day.unknown_costs else "every cost is known"
+def tiles(found: Board, *, sees_budgets: bool = True) -> list[Tile]:
+    """The figures of today and this month in words."""
+    day = found.now.date()
+    today, in_month = addresses.since(day), addresses.since(day.replace(day=1))
     return [
-        Tile(title="Runs today", value=f"{day.runs:,}", note=_success(day), address=runs),
-        Tile(title="Spent today", value=f"{day.spend_usd:,.{4 if 0 < day.spend_usd < 1 else 2}f} USD", note=unknown, address=calls),
         Tile(
-            title="Tokens today",
-            value=f"{day.prompt_tokens + day.completion_tokens:,}",
-            note=f"{day.prompt_tokens:,} read, {day.completion_tokens:,} written",
-            address=calls,
+            title="Runs today",
+            value=number(found.today.statuses.total() + found.live),
+            note=_success(found.today, found.live),
+            address=addresses.runs(**today),
         ),
-        Tile(title="Median time", value=_time(day.median_ms), note="from start to answer, today", address=runs),
-        Tile(
-            title="Need attention",
-            value=f"{day.needing_attention:,}",
-            note="failed or partial in a day, or overdue" if day.needing_attention else "nothing failed, nothing overdue",
-            address=f"{reverse(RUNS)}?{urlencode({'attention': 'needed'})}",
-            is_alarm=day.needing_attention > 0,
+        _spent("Spent today", found.today, found.budgets.get(BudgetPeriod.DAY), addresses.calls(**today), sees_budgets=sees_budgets),
+        _spent(
+            "Spent this month", found.month, found.budgets.get(BudgetPeriod.MONTH), addresses.calls(**in_month), sees_budgets=sees_budgets
         ),
+        _time(found.today, day),
+        _agreement(found.today, day),
+        _cache(found.today, day),
     ]
 
 
-def _success(day: DayFigures) -> str:
-    rate = "none has ended" if day.success_rate is None else f"{day.success_rate:.0%} of {day.ended:,} succeeded"
-    return f"{rate}, {day.live:,} at work" if day.live else rate
+def attention(runs: int) -> Tile:
+    return Tile(
+        title="Need attention",
+        value=number(runs),
+        note="failed or partial in a day, overdue, or of unknown cost" if runs else "nothing failed, nothing overdue",
+        address=addresses.runs(**ATTENTION),
+        is_alarm=runs > 0,
+    )
 
 
-def _time(milliseconds: int | None) -> str:
-    return "–" if milliseconds is None else f"{milliseconds / 1000:.1f} s"
+def unbooked(calls: int) -> list[Tile]:
+    """Calls of unknown cost that somebody has to book; no tile without any."""
+    if not calls:
+        return []
+    note = "their owner died: budgets hold what they may have cost until you book them"
+    return [Tile(title="Calls to book", value=number(calls), note=note, address=addresses.calls(cost="unknown"), is_alarm=True)]
+
+
+def refusals(providers: Iterable[Provider]) -> list[Tile]:
+    """Providers that do not take our key any more; no tile where all do."""
+    names = [provider.name for provider in providers]
+    if not names:
+        return []
+    note = f"{', '.join(names)}: enter another key, then test the connection"
+    return [Tile(title="Refused keys", value=number(len(names)), note=note, address=reverse(PROVIDERS), is_alarm=True)]
+
+
+def troubles(runs: QuerySet[CouncilRun]) -> list[Trouble]:
+    """The newest runs that need somebody, one query."""
+    columns = ("pk", "council_name", "status", "reason", "owner__username", "created_at")
+    newest = runs.order_by("-created_at", "-pk").values_list(*columns)[:SHOWN_RUNS]
+    return [
+        Trouble(
+            council=council,
+            status=status,
+            # A run that is listed although all went well has a call that somebody has to book.
+            reason="a call of unknown cost" if status == RunStatus.SUCCEEDED.value else reason,
+            who=who,
+            when=ago(created_at),
+            address=reverse("admin:councils_councilrun_change", args=[pk]),
+        )
+        for pk, council, status, reason, who, created_at in newest
+    ]
+
+
+def _success(day: Span, live: int) -> str:
+    rate = "none has ended" if day.success_rate is None else f"{percent(day.success_rate)} of {number(day.ended)} succeeded"
+    return f"{rate}, {number(live)} at work" if live else rate
+
+
+def _spent(title: str, span: Span, limit: Decimal | None, address: str, *, sees_budgets: bool) -> Tile:
+    """Whoever may not see budgets learns nothing of the limit: neither the sum, nor how much of it is used."""
+    if not sees_budgets:
+        limit = None
+    unknown = f"and {number(span.unknown_costs)} calls of unknown cost" if span.unknown_costs else "every cost is known"
+    note = unknown if limit is None else f"of {usd(limit)} for everybody, {unknown}"
+    used = None if limit is None else min(round(span.spend_usd * 100 / limit), 100) if limit else 100
+    words = "Budgets" if limit is not None else "No budget for everybody: set one"
+    return Tile(
+        title=title,
+        value=usd(span.spend_usd),
+        note=note,
+        address=address,
+        is_alarm=limit is not None and span.spend_usd >= limit,
+        used=used,
+        more=(words, reverse(BUDGETS)) if sees_budgets else None,
+    )
+
+
+def _time(today: Span, day: date) -> Tile:
+    median, slow = today.times.percentile(0.5), today.times.percentile(0.95)
+    is_known = median is not None and slow is not None
+    note = f"half of today's runs within this, 95 % within {duration(slow)}" if is_known else "from start to answer; no run has ended today"
+    return Tile(
+        title="Time to answer", value=duration(median) if is_known else "–", note=note, address=addresses.runs(**addresses.since(day))
+    )
+
+
+def _agreement(today: Span, day: date) -> Tile:
+    is_known = today.agreement is not None
+    note = f"between reviewers, from 0 to 1, in {number(today.consensus_count)} runs today" if is_known else "no reviewers have voted today"
+    address = addresses.runs(**addresses.since(day), consensus_score__isnull="False")
+    return Tile(title="Agreement", value=f"{today.agreement:.2f}" if is_known else "–", note=note, address=address)
+
+
+def _cache(today: Span, day: date) -> Tile:
+    rate, asked = today.hit_rate, today.requests + today.cache_hits
+    note = f"{number(today.cache_hits)} of {number(asked)} calls today cost nothing" if asked else "no call today"
+    address = addresses.calls(**addresses.since(day), cached__exact=1)
+    return Tile(title="From the cache", value="–" if rate is None else percent(rate), note=note, address=address)

@@ -1,79 +1,175 @@
-"""Aggregates over what the councils did. Only this module computes them."""
+"""What the dashboard tells, read from the roll-ups; only hours that are not sealed yet are read from raw rows."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from statistics import median
 
-from django.db.models import Count, Q, Sum
+from django.conf import settings
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import TruncDay
 
+from analytics.histogram import Histogram
+from analytics.models import AggregationMark, HourAnalytics, ModelAnalytics
+from analytics.rollup import ENDS, Figures, ModelName, figures_between
 from councils.engine.types import RunStatus
-from councils.models import CouncilRun, ModelCall
-from councils.services.attention import runs_needing_attention
+from councils.models import Budget, CouncilRun
+from councils.models.budget import to_usd
+from councils.models.run import LIVE
 
-# Enough to tell a median well; beyond, the newest stand for the day.
-MEDIAN_SAMPLE = 1000
+DAYS = 30
+"""How far back the charts reach, today included."""
+MOST_OPEN = timedelta(hours=3)
+"""How far before midnight hours may be open, until their sums are made, without being missed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayFigures:
-    """What happened since midnight (``since``). ``median_ms`` is of finished runs, from start to end.
+@dataclass(slots=True, kw_only=True)
+class Span:
+    """Figures of a span of time, added up from hours. Cost in units, times in milliseconds."""
 
-    ``spend_usd`` leaves out the ``unknown_costs`` calls whose cost is not known.
-    """
+    statuses: Counter[str] = field(default_factory=Counter)
+    consensus_sum: float = 0
+    consensus_count: int = 0
+    times: Histogram = field(default_factory=Histogram)
+    requests: int = 0
+    cache_hits: int = 0
+    errors: int = 0
+    cost_units: int = 0
+    unknown_costs: int = 0
+    errors_by_kind: Counter[str] = field(default_factory=Counter)
 
-    since: datetime
-    runs: int
-    live: int
-    succeeded: int
-    ended: int
-    spend_usd: Decimal
-    unknown_costs: int
-    prompt_tokens: int
-    completion_tokens: int
-    median_ms: int | None
-    needing_attention: int
+    def add(self, hour: HourAnalytics) -> None:
+        self.statuses.update({status: getattr(hour, status) for status in ENDS})
+        self.times.merge(hour.times)
+        self.errors_by_kind.update(hour.errors_by_kind)
+        for name in ("consensus_sum", "consensus_count", "requests", "cache_hits", "errors", "cost_units", "unknown_costs"):
+            setattr(self, name, getattr(self, name) + getattr(hour, name))
+
+    @property
+    def ended(self) -> int:
+        """Runs that came to an end of their own. Cancelled ones are nobody's failure and not counted."""
+        return self.statuses.total() - self.statuses[RunStatus.CANCELLED.value]
 
     @property
     def success_rate(self) -> float | None:
-        """Part of the ended runs that succeeded; ``None`` before any has ended. Cancelled runs are nobody's failure and not counted."""
-        return self.succeeded / self.ended if self.ended else None
+        return self.statuses[RunStatus.SUCCEEDED.value] / self.ended if self.ended else None
+
+    @property
+    def agreement(self) -> float | None:
+        """Mean consensus score of the runs that have one, 0-1."""
+        return self.consensus_sum / self.consensus_count if self.consensus_count else None
+
+    @property
+    def hit_rate(self) -> float | None:
+        """Part of the calls that the cache answered."""
+        asked = self.requests + self.cache_hits
+        return self.cache_hits / asked if asked else None
+
+    @property
+    def spend_usd(self) -> Decimal:
+        """Without the ``unknown_costs`` calls whose cost is not known."""
+        return to_usd(self.cost_units)
 
 
-def day_figures(now: datetime) -> DayFigures:
-    """The day of ``now``, in the time zone of ``now``, in a constant number of queries."""
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    runs = CouncilRun.objects.filter(created_at__gte=midnight)
-    ended = Q(status__in=(RunStatus.SUCCEEDED.value, RunStatus.PARTIAL.value, RunStatus.FAILED.value))
-    counted = runs.aggregate(
-        runs=Count("pk"),
-        live=Count("pk", filter=Q(status__in=(RunStatus.QUEUED.value, RunStatus.RUNNING.value))),
-        succeeded=Count("pk", filter=Q(status=RunStatus.SUCCEEDED.value)),
-        ended=Count("pk", filter=ended),
-    )
-    # Spending goes by calls: a run from yesterday may still spend today.
-    spent = ModelCall.objects.filter(created_at__gte=midnight).aggregate(
-        spend_usd=Sum("cost_usd"),
-        unknown_costs=Count("pk", filter=Q(cost_usd=None, finished_at__isnull=False)),
-        prompt_tokens=Sum("prompt_tokens"),
-        completion_tokens=Sum("completion_tokens"),
-    )
-    return DayFigures(
-        since=midnight,
-        **counted,
-        spend_usd=spent["spend_usd"] or Decimal(0),
-        unknown_costs=spent["unknown_costs"],
-        prompt_tokens=spent["prompt_tokens"] or 0,
-        completion_tokens=spent["completion_tokens"] or 0,
-        median_ms=_median_ms(midnight),
-        needing_attention=runs_needing_attention(now).count(),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """Today and this month, UTC, and each of the last ``DAYS`` days, oldest first.
+
+    ``live`` runs are at work now. ``costs`` are units by day and model. ``behind_since`` is set where hours before today are in no sum,
+    because nothing has summed them up: the days from then on are not complete.
+    """
+
+    now: datetime
+    today: Span
+    month: Span
+    days: Mapping[date, Span]
+    costs: Mapping[tuple[date, ModelName], int]
+    live: int
+    budgets: Mapping[str, Decimal]
+    behind_since: datetime | None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.live and not any(day.statuses.total() or day.requests for day in self.days.values())
+
+
+def midnight_of(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def board(now: datetime) -> Board:
+    """Everything that the dashboard counts, in a constant number of queries."""
+    today = now.astimezone(UTC).date()
+    first = today - timedelta(days=DAYS - 1)
+    mark = AggregationMark.objects.filter(pk=1).first()
+    sealed = (mark.sealed_until if mark else None) if settings.ENABLE_ANALYTICS else None
+    open_from = _open_from(sealed, midnight_of(today))
+    hours = list(_hours(min(first, today.replace(day=1)), open_from)) if settings.ENABLE_ANALYTICS else []
+    still_open = _open_days(open_from, now)
+    hours += [figures.as_hour(midnight_of(day), at=now) for day, figures in still_open.items()]
+    days = {first + timedelta(days=number): Span() for number in range(DAYS)}
+    month = Span()
+    for hour in hours:
+        day = hour.hour.astimezone(UTC).date()
+        if day in days:
+            days[day].add(hour)
+        if day >= today.replace(day=1):
+            month.add(hour)
+    return Board(
+        now=now,
+        today=days[today],
+        month=month,
+        days=days,
+        costs=_costs(first, open_from, still_open),
+        live=CouncilRun.objects.real().live().count(),
+        budgets=_limits(),
+        behind_since=_behind_since(sealed, midnight_of(today)),
     )
 
 
-def _median_ms(midnight: datetime) -> int | None:
-    finished = CouncilRun.objects.filter(created_at__gte=midnight, started_at__isnull=False, finished_at__isnull=False).exclude(
-        status=RunStatus.CANCELLED.value
-    )
-    times = finished.order_by("-created_at").values_list("started_at", "finished_at")[:MEDIAN_SAMPLE]
-    seconds = [(end - start).total_seconds() for start, end in times if start and end]
-    return round(median(seconds) * 1000) if seconds else None
+def _open_from(sealed: datetime | None, midnight: datetime) -> datetime:
+    """From when on raw rows are read: where the sums end, but never much more than a day of them."""
+    return midnight if sealed is None else max(sealed, midnight - MOST_OPEN)
+
+
+def _open_days(start: datetime, now: datetime) -> Mapping[date, Figures]:
+    """What raw rows say from then on, by day."""
+    midnight = midnight_of(now.astimezone(UTC).date())
+    spans = [(start, midnight), (midnight, now + MOST_OPEN)] if start < midnight else [(start, now + MOST_OPEN)]
+    return {begin.date(): figures_between(begin, end, ranked=False) for begin, end in spans}
+
+
+def _hours(first: date, until: datetime) -> QuerySet[HourAnalytics]:
+    return HourAnalytics.objects.filter(hour__gte=midnight_of(first), hour__lt=until).order_by()
+
+
+def _costs(first: date, until: datetime, still_open: Mapping[date, Figures]) -> Mapping[tuple[date, ModelName], int]:
+    costs: Counter[tuple[date, ModelName]] = Counter()
+    if settings.ENABLE_ANALYTICS:
+        hours = ModelAnalytics.objects.filter(hour__gte=midnight_of(first), hour__lt=until, cost_units__gt=0).order_by()
+        days = (
+            hours.annotate(day=TruncDay("hour", tzinfo=UTC)).values("day", "provider_name", "model_name").annotate(cost=Sum("cost_units"))
+        )
+        for day, provider, model, cost in days.values_list("day", "provider_name", "model_name", "cost"):
+            costs[day.date(), ModelName(provider, model)] += cost
+    for day, figures in still_open.items():
+        for name, sums in figures.models.items():
+            costs[day, name] += sums.cost_units
+    return costs
+
+
+def _limits() -> Mapping[str, Decimal]:
+    """What the budgets for everybody allow, in USD, by period."""
+    everybody = Budget.objects.filter(user=None, council=None, api_key=None, is_active=True).order_by()
+    return dict(everybody.values_list("period", "limit_usd"))
+
+
+def _behind_since(sealed: datetime | None, midnight: datetime) -> datetime | None:
+    """From when on ended runs before today are in no sum; ``None`` where all are."""
+    if not settings.ENABLE_ANALYTICS or (sealed is not None and sealed >= midnight - MOST_OPEN):
+        return None
+    missed = CouncilRun.objects.real().filter(created_at__lt=midnight).exclude(status__in=LIVE).order_by("created_at")
+    if sealed is not None:
+        missed = missed.filter(created_at__gte=sealed)
+    return missed.values_list("created_at", flat=True).first()

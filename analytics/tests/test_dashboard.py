@@ -1,142 +1,342 @@
-"""The figures of the day: right, in a constant number of queries, each with the list behind it."""
+"""The admin's first page: right figures, in a constant number of queries, each with the list behind it."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from analytics.dashboard import tiles
-from analytics.queries import day_figures
+from analytics.aggregation import aggregate
+from analytics.dashboard import Tile, tiles
+from analytics.models import AggregationMark
+from analytics.queries import board
+from analytics.tests.history import History
 from councils.engine.types import RunStatus
-from councils.models import CouncilRun, ModelCall
-from councils.tests.factories import make_council, make_run, make_user
+from councils.models import Budget, BudgetPeriod, CallStatus, CouncilRun, ModelCall, Provider
+from councils.models.health import HealthRecord, HealthState
+from councils.tests.factories import make_council, make_model, make_run, make_user
 
 pytestmark = pytest.mark.django_db
 
+# Late in a month, in the afternoon, so that today, this month and thirty days differ.
+NOW = datetime(2026, 3, 20, 15, 40, tzinfo=UTC)
+NOON = NOW.replace(hour=12, minute=0)
+DAY = timedelta(days=1)
+
 
 @pytest.fixture
-def signed_in(client: Client) -> Callable[..., Client]:
-    def sign_in(*, is_superuser: bool = False) -> Client:
-        client.force_login(make_user(is_staff=True, is_superuser=is_superuser))
-        return client
-
-    return sign_in
+def root(client: Client) -> Client:
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    return client
 
 
-def lasting(run: CouncilRun, seconds: int) -> None:
-    start = run.created_at
-    CouncilRun.objects.filter(pk=run.pk).update(started_at=start, finished_at=start + timedelta(seconds=seconds))
+@pytest.fixture
+def history() -> History:
+    return History()
+
+
+def seal(until: datetime) -> None:
+    aggregate()
+    AggregationMark.objects.update(sealed_until=until)
+
+
+def tile(title: str, now: datetime = NOW) -> Tile:
+    return next(one for one in tiles(board(now)) if one.title == title)
 
 
 def test_an_empty_day_has_no_rate_and_no_median() -> None:
-    day = day_figures(timezone.now())
+    today = board(NOW).today
 
-    assert (day.runs, day.success_rate, day.median_ms, day.spend_usd) == (0, None, None, Decimal(0))
-
-
-def test_the_success_rate_is_of_ended_runs_and_cancelled_ones_do_not_count() -> None:
-    states = (RunStatus.SUCCEEDED, RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.RUNNING)
-    for status in states:
-        make_run(status=status)
-
-    day = day_figures(timezone.now())
-
-    assert (day.runs, day.live, day.ended, day.success_rate) == (6, 1, 4, 0.5)
+    assert (today.success_rate, today.agreement, today.hit_rate, today.times.percentile(0.5)) == (None, None, None, None)
+    assert [one.value for one in tiles(board(NOW))] == ["0", "0 USD", "0 USD", "–", "–", "–"]
 
 
-def test_yesterday_is_not_today() -> None:
-    run = make_run()
-    yesterday = timezone.now() - timedelta(days=1, seconds=1)
-    CouncilRun.objects.filter(pk=run.pk).update(created_at=yesterday)
-    ModelCall.objects.update(created_at=yesterday)
+def test_the_success_rate_is_of_ended_runs_and_cancelled_ones_do_not_count(history: History) -> None:
+    for status in (RunStatus.SUCCEEDED, RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED, RunStatus.CANCELLED):
+        history.run(NOON, status)
+    history.run(NOON, RunStatus.RUNNING, seconds=None)
 
-    day = day_figures(timezone.now())
-
-    assert (day.runs, day.spend_usd, day.prompt_tokens) == (0, Decimal(0), 0)
+    assert board(NOW).today.success_rate == 0.5
+    assert (tile("Runs today").value, tile("Runs today").note) == ("6", "50 % of 4 succeeded, 1 at work")
 
 
-def test_money_and_tokens_are_those_of_the_calls() -> None:
-    run = make_run()
+def test_today_is_the_sum_of_sealed_hours_and_the_open_one(history: History) -> None:
+    history.run(NOON, seconds=10)
+    history.call(NOON)
+    seal(NOON + timedelta(hours=1))
+    history.run(NOW, seconds=30)
+    history.call(NOW)
 
-    day = day_figures(timezone.now())
+    found = board(NOW)
 
-    assert day.spend_usd == run.known_cost_usd > 0
-    assert (day.prompt_tokens, day.completion_tokens) == (run.prompt_tokens, run.completion_tokens)
-
-
-def test_an_unknown_cost_is_said_and_not_counted_as_nothing() -> None:
-    make_run()
-    some = ModelCall.objects.first()
-    assert some is not None
-    ModelCall.objects.filter(pk=some.pk).update(cost_usd=None, finished_at=timezone.now())
-
-    day = day_figures(timezone.now())
-
-    assert day.unknown_costs == 1
-    assert any("1 calls of unknown cost" in tile.note for tile in tiles(day))
+    assert (found.today.statuses["succeeded"], found.today.requests) == (2, 2)
+    assert found.today.spend_usd == Decimal("0.004")
+    assert sum(found.costs.values()) == found.today.cost_units
 
 
-def test_the_median_is_of_finished_runs() -> None:
-    for seconds in (10, 20, 90):
-        lasting(make_run(), seconds)
-    make_run(status=RunStatus.RUNNING)
+def test_hours_that_are_sealed_are_not_read_again_from_raw_rows(history: History) -> None:
+    history.call(NOON)
+    history.call(NOW)
+    seal(NOON + timedelta(hours=1))
+    ModelCall.objects.all().delete()
 
-    assert day_figures(timezone.now()).median_ms == 20_000
-
-
-def test_what_needs_attention_raises_an_alarm_with_a_link_to_it() -> None:
-    make_run(status=RunStatus.FAILED)
-
-    alarms = [tile for tile in tiles(day_figures(timezone.now())) if tile.is_alarm]
-
-    assert [(tile.value, tile.address) for tile in alarms] == [("1", "/admin/councils/councilrun/?attention=needed")]
+    # The sealed hour is told by its sum, the open one by what is there.
+    assert board(NOW).today.requests == 1
 
 
-def test_more_runs_take_no_more_queries() -> None:
-    council, owner = make_council(), make_user()
-    make_run(council=council, owner=owner)
+def test_just_after_midnight_the_last_hours_of_yesterday_are_yesterdays(history: History) -> None:
+    midnight = NOW.replace(hour=0, minute=0)
+    history.call(midnight - timedelta(minutes=30))
+    seal(midnight - timedelta(hours=1))
+    history.call(midnight + timedelta(minutes=5))
+
+    found = board(midnight + timedelta(minutes=10))
+
+    assert [day.requests for day in found.days.values()][-2:] == [1, 1]
+    assert found.behind_since is None
+
+
+def test_spending_is_that_of_the_day_and_the_month(history: History) -> None:
+    for at in (NOON - 30 * DAY, NOON.replace(day=1), NOON - DAY, NOON):
+        history.call(at)
+    seal(NOON)
+
+    found = board(NOW)
+
+    assert (found.today.spend_usd, found.month.spend_usd) == (Decimal("0.002"), Decimal("0.006"))
+
+
+def test_spending_is_held_against_the_budget_for_everybody(history: History) -> None:
+    Budget.objects.create(limit_usd=Decimal("0.01"), period=BudgetPeriod.MONTH)
+    Budget.objects.create(limit_usd=Decimal(1), period=BudgetPeriod.DAY, user=make_user())
+    history.call(NOON, cost_usd=Decimal("0.009"))
+
+    spent = tile("Spent this month")
+    assert (spent.used, spent.is_alarm) == (90, False)
+    assert tile("Spent today").used is None
+    history.call(NOON)
+    assert tile("Spent this month").is_alarm
+
+
+def test_an_unknown_cost_is_said_and_not_counted_as_nothing(history: History) -> None:
+    history.call(NOON, CallStatus.ORPHANED, cost_usd=None)
+
+    assert tile("Spent today").note == "and 1 calls of unknown cost"
+
+
+def test_times_are_those_of_runs_that_were_not_cancelled(history: History) -> None:
+    for seconds in (10, 10, 10, 10):
+        history.run(NOON, seconds=seconds)
+    history.run(NOON, RunStatus.CANCELLED, seconds=999)
+
+    assert (tile("Time to answer").value, tile("Time to answer").note) == ("10 s", "half of today's runs within this, 95 % within 10 s")
+
+
+def test_agreement_and_cache_hits_are_told(history: History) -> None:
+    history.run(NOON, consensus_score=0.5)
+    history.run(NOON, consensus_score=1.0)
+    history.call(NOON, cached=True)
+    history.call(NOON)
+
+    assert tile("Agreement").value == "0.75"
+    assert (tile("From the cache").value, tile("From the cache").note) == ("50 %", "1 of 2 calls today cost nothing")
+
+
+def test_what_nobody_has_summed_up_is_said(history: History, root: Client) -> None:
+    run = history.run(timezone.now() - 5 * DAY)
+
+    assert board(timezone.now()).behind_since == CouncilRun.objects.get(pk=run.pk).created_at
+    assert "aggregate_model_analytics" in root.get("/admin/").text
+    aggregate()
+    assert board(timezone.now()).behind_since is None
+    assert "aggregate_model_analytics" not in root.get("/admin/").text
+
+
+@override_settings(ENABLE_ANALYTICS=False)
+def test_switched_off_today_is_told_and_there_are_no_charts(history: History, root: Client) -> None:
+    history.run(timezone.now())
+    page = root.get("/admin/")
+
+    assert page.context["tiles"][0].value == "1"
+    assert "analytics are switched off" in page.text
+    assert "<svg" not in page.text.partition("board-charts")[2]
+
+
+def test_more_of_everything_takes_no_more_queries(history: History, root: Client) -> None:
+    def fill() -> None:
+        council = make_council()
+        make_run(council=council, status=RunStatus.FAILED)
+        for days in range(5):
+            history.run(timezone.now() - days * DAY)
+            history.call(timezone.now() - days * DAY, model=make_model(), status=CallStatus.BROKEN, error_kind=f"kind_{days}")
+        aggregate()
+
+    fill()
+    root.get("/admin/")
     with CaptureQueriesContext(connection) as few:
-        day_figures(timezone.now())
+        root.get("/admin/")
     for _ in range(3):
-        make_run(council=council, owner=owner)
+        fill()
 
     with CaptureQueriesContext(connection) as many:
-        day_figures(timezone.now())
+        root.get("/admin/")
 
-    assert len(many) == len(few)
+    assert len(many) == len(few) <= 20
 
 
-def test_the_admins_first_page_shows_the_figures_and_their_lists_open(signed_in: Callable[..., Client]) -> None:
+def shown_in_list(browser: Client, address: str) -> int:
+    answer = browser.get(address)
+    assert answer.status_code == 200, address
+    return int(answer.context["cl"].result_count)
+
+
+def test_every_figure_leads_to_the_list_with_as_many_rows(history: History, root: Client) -> None:
+    now = timezone.now()
+    for days in (0, 0, 1):
+        history.run(now - days * DAY, RunStatus.FAILED)
+        history.run(now - days * DAY)
+        history.call(now - days * DAY, CallStatus.BROKEN, error_kind="timeout")
+        history.call(now - days * DAY, CallStatus.REFUSED, error_kind="", model=make_model())
+    aggregate()
+
+    # Somebody tries a draft, which is in no figure.
+    history.run(now, trial=True)
+    aggregate()
+
+    charts = {chart.key: chart for chart in root.get("/admin/").context["charts"]}
+
+    for key in ("runs", "errors"):
+        for series in charts[key].series:
+            assert series.total == str(shown_in_list(root, series.address))
+        for _, cells in charts[key].rows:
+            for cell in cells:
+                assert not cell.address or cell.text == str(shown_in_list(root, cell.address))
+    for series in charts["costs"].series:
+        assert shown_in_list(root, series.address) == (3 if series.name == history.model.name else 1)
+    for key in ("costs", "times"):
+        for cell in [cell for _, cells in charts[key].rows for cell in cells]:
+            assert not cell.address or shown_in_list(root, cell.address)
+
+
+def test_every_tile_leads_to_a_list_that_opens(root: Client) -> None:
     make_run(status=RunStatus.FAILED)
-    browser = signed_in(is_superuser=True)
 
-    page = browser.get("/admin/")
+    shown = root.get("/admin/").context["tiles"]
 
-    shown = page.context["tiles"]
-    assert [tile.title for tile in shown] == ["Runs today", "Spent today", "Tokens today", "Median time", "Need attention"]
-    assert "Need attention" in page.content.decode()
-    assert {browser.get(tile.address).status_code for tile in shown} == {200}
+    titles = ["Runs today", "Spent today", "Spent this month", "Time to answer", "Agreement", "From the cache", "Need attention"]
+    assert [one.title for one in shown] == titles
+    addresses = [one.address for one in shown] + [one.more[1] for one in shown if one.more]
+    assert {root.get(address).status_code for address in addresses} == {200}
 
 
-def test_the_list_of_today_holds_todays_runs(signed_in: Callable[..., Client]) -> None:
+def test_more_models_than_colours_become_others_that_lead_to_all_of_them(history: History, root: Client) -> None:
+    for number in range(7):
+        history.call(timezone.now(), model=make_model(f"model-{number}x"), model_name=f"model-{number}x", cost_usd=Decimal(number + 1))
+    costs = next(chart for chart in root.get("/admin/").context["charts"] if chart.key == "costs")
+
+    assert [series.name for series in costs.series] == ["model-6x", "model-5x", "model-4x", "model-3x", "others"]
+    assert costs.series[-1].total == "6.00 USD"
+    assert shown_in_list(root, costs.series[-1].address) == 3
+
+
+def test_runs_that_need_somebody_are_shown_and_lead_to_their_record(root: Client) -> None:
+    run = make_run(status=RunStatus.FAILED, reason="Too few opinions came.")
+
+    page = root.get("/admin/")
+
+    assert [trouble.address for trouble in page.context["troubles"]] == [f"/admin/councils/councilrun/{run.pk}/change/"]
+    assert "Too few opinions came." in page.text
+    assert page.context["tiles"][6].is_alarm
+
+
+def test_calls_of_unknown_cost_are_an_alarm_that_leads_to_them(root: Client) -> None:
+    run, fine = make_run(), make_run()
+    call = run.calls.first()
+    assert call is not None
+    ModelCall.objects.filter(pk=call.pk).update(cost_usd=None, status="orphaned", finished_at=timezone.now())
+
+    alarms = {one.title: one for one in root.get("/admin/").context["tiles"] if one.is_alarm}
+
+    assert {title: one.value for title, one in alarms.items()} == {"Need attention": "1", "Calls to book": "1"}
+    runs = root.get(alarms["Need attention"].address).text
+    assert (run.public_id in runs, fine.public_id in runs) == (True, False)
+    listed = root.get(alarms["Calls to book"].address).context["cl"].result_list
+    assert [row.pk for row in listed] == [call.pk]
+
+
+def test_the_list_of_today_holds_todays_runs(root: Client) -> None:
     today, earlier = make_run(), make_run()
-    CouncilRun.objects.filter(pk=earlier.pk).update(created_at=timezone.now() - timedelta(days=2))
+    CouncilRun.objects.filter(pk=earlier.pk).update(created_at=timezone.now() - 2 * DAY)
 
-    page = signed_in(is_superuser=True).get(tiles(day_figures(timezone.now()))[0].address).content.decode()
+    page = root.get(tile("Runs today", timezone.now()).address).text
 
     assert today.public_id in page
     assert earlier.public_id not in page
 
 
-def test_staff_without_rights_on_runs_get_no_figures(signed_in: Callable[..., Client]) -> None:
-    make_run()
+def test_an_empty_place_says_where_to_begin(root: Client) -> None:
+    page = root.get("/admin/").text
 
-    page = signed_in().get("/admin/")
+    assert "Nothing has been asked yet" in page
+    assert "board-charts" not in page
+
+
+def test_staff_without_rights_on_runs_get_no_figures(client: Client) -> None:
+    make_run()
+    client.force_login(make_user(is_staff=True))
+
+    page = client.get("/admin/")
 
     assert page.status_code == 200
-    assert "tiles" not in page.context
+    assert not {"tiles", "charts", "troubles", "providers", "board"} & page.context.keys()
+
+
+def test_staff_without_rights_on_budgets_learn_nothing_of_the_limit(client: Client) -> None:
+    Budget.objects.create(limit_usd=Decimal("777.5"), period=BudgetPeriod.MONTH)
+    Budget.objects.create(limit_usd=Decimal(0), period=BudgetPeriod.DAY)
+    viewer = make_user(is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename__in=["view_councilrun", "view_modelcall"]))
+    client.force_login(viewer)
+
+    page = client.get("/admin/")
+
+    spent = [one for one in page.context["tiles"] if one.title.startswith("Spent")]
+    assert [(one.used, one.is_alarm, one.more, one.note) for one in spent] == [(None, False, None, "every cost is known")] * 2
+    assert "777" not in page.text
+
+
+def test_a_provider_that_refuses_our_key_is_an_alarm_with_its_name(root: Client) -> None:
+    provider = make_model().provider
+    assert "Refused keys" not in root.get("/admin/").text
+
+    Provider.objects.mark(provider.pk, "The provider refused the key.")
+    page = root.get("/admin/").text
+
+    assert "Refused keys" in page
+    assert f"{provider.name}: enter another key" in page
+    assert "refuses our key" in page
+
+
+@pytest.mark.parametrize(
+    ("records", "word", "kind"),
+    [
+        ({}, "not checked yet", "unchecked"),
+        ({"": HealthState.HEALTHY}, "healthy", "good"),
+        ({"": HealthState.HEALTHY, "second": HealthState.SLOW}, "slow", "fair"),
+        ({"": HealthState.HEALTHY, "second": HealthState.FAILING}, "failing", "bad"),
+    ],
+)
+def test_a_provider_is_as_well_as_the_worst_of_its_addresses(root: Client, records: dict[str, Any], word: str, kind: str) -> None:
+    provider = make_model().provider
+    for address, state in records.items():
+        times = {"since": timezone.now(), "checked_at": timezone.now()}
+        HealthRecord.objects.create(provider=provider, base_url=f"http://{address}/v1", state=state, **times)
+
+    line = root.get("/admin/").context["providers"][0]
+
+    assert (line.name, line.word, line.kind) == (provider.name, word, kind)
