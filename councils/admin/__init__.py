@@ -1,5 +1,43 @@
 """The admin, one file per aggregate."""
 
-from councils.admin import conversation, council, ledger, prompt, provider, run, schedule, user
+from councils.admin import (
+    audit,
+    budget,
+    cache,
+    conversation,
+    council,
+    draft,
+    health,
+    judgement,
+    ledger,
+    limits,
+    model,
+    prompt,
+    provider,
+    question,
+    run,
+    schedule,
+    trial,
+    user,
+)
 
-__all__ = ["conversation", "council", "ledger", "prompt", "provider", "run", "schedule", "user"]
+__all__ = [
+    "audit",
+    "budget",
+    "cache",
+    "conversation",
+    "council",
+    "draft",
+    "health",
+    "judgement",
+    "ledger",
+    "limits",
+    "model",
+    "prompt",
+    "provider",
+    "question",
+    "run",
+    "schedule",
+    "trial",
+    "user",
+]

@@ -2,7 +2,8 @@
 
 from django.utils.safestring import SafeString
 
-from councils.admin.base import ReadOnlyAdmin, ReadOnlyInline, display, register
+from councils.admin.base import ReadOnlyInline, display, register
+from councils.admin.large import NEWEST_READ, LargeList, column, newest, people, through
 from councils.admin.show import excerpt, link_to, link_to_list, text_block
 from councils.models import Conversation, CouncilRun, Message
 
@@ -19,11 +20,12 @@ class MessageInline(ReadOnlyInline[Message, Conversation]):
 
 
 @register(Conversation)
-class ConversationAdmin(ReadOnlyAdmin[Conversation]):
+class ConversationAdmin(LargeList[Conversation]):
     list_display = ("title_or_none", "owner", "type", "council", "created_at", "updated_at")
     list_filter = ("type", "council", "updated_at")
     list_select_related = ("owner", "council")
-    search_fields = ("title", "=public_id", "owner__username")
+    found_by = (column("public_id", lower=True), column("title__icontains"), through("owner", people))
+    search_help_text = "The id of a conversation, words of its title, or the beginning of a user name."
     inlines = (MessageInline,)
     fields = ("public_id", "title", "owner", "type", "council", "runs", "created_at", "updated_at", "archived_at", "deleted_at")
     readonly_fields = ("public_id", "runs", "created_at", "updated_at")
@@ -38,11 +40,12 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
 
 
 @register(Message)
-class MessageAdmin(ReadOnlyAdmin[Message]):
+class MessageAdmin(LargeList[Message]):
     list_display = ("beginning", "role", "conversation_link", "owner", "created_at")
     list_filter = ("role", "created_at")
     list_select_related = ("conversation__owner",)
-    search_fields = ("=public_id", "text")
+    found_by = (column("public_id", lower=True), newest(Message, "text"))
+    search_help_text = f"The id of a message, or words in one of the newest {NEWEST_READ:,}."
     ordering = ("-pk",)
     fields = ("public_id", "conversation_link", "role", "shown_text", "run_link", "created_at")
     readonly_fields = fields

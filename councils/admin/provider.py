@@ -1,37 +1,36 @@
-"""Providers and their models."""
+"""Providers and their addresses."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
+from django.contrib.admin import EmptyFieldListFilter
 from django.db.models import Count, QuerySet
-from django.forms import ModelForm
-from django.http import HttpRequest
+from django.forms import BaseInlineFormSet, ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from councils.admin.base import PasswordWidget, ProductAdmin, action, display, register
-from councils.admin.show import duration, link_to, link_to_list, price
-from councils.models import ModelInfo, Provider
-from councils.services.configuration import secret_names
+from councils.admin import switching
+from councils.admin.base import PasswordWidget, ProductAdmin, RowInline, action, display, outside, register
+from councils.admin.catalogue import abilities, add_from_list
+from councils.admin.health import HEALTH_LABELS, HealthFilter, badge, in_words, prefetch_health
+from councils.admin.options import OptionsForm
+from councils.admin.show import LINK, duration, link_to_list
+from councils.models import ModelInfo, Provider, ProviderEndpoint
 from councils.services.connecting import Connection, check_connections, private_address_problem
-from councils.services.pricing import list_price
+from councils.services.switching import councils_hit
 
 # Who may change these decides where this server connects to, and which of the operator's keys it sends there.
 SUPERUSER_FIELDS = ("allow_private_address", "api_key_env")
-
-
-class OptionsForm(ModelForm[Any]):
-    """Options are shown and exported, so no secret may hide in them."""
-
-    def clean_options(self) -> Any:
-        options = self.cleaned_data["options"]
-        if not isinstance(options, dict):
-            raise ValidationError('Give an object, for instance {"top_p": 0.9}.')
-        if any(secret_names(options)):
-            raise ValidationError("Secrets do not belong in the options: the provider's key has a field of its own.")
-        return options
+# For those who may change a provider only. The first two take a key and must never give it back; options may hold a gateway's key under any
+# name, and the name of a variable tells what this server's environment holds.
+WRITERS_FIELDS = frozenset({"api_key", "forget_key", "api_key_env", "options"})
 
 
 class ProviderForm(OptionsForm):
@@ -52,21 +51,9 @@ class ProviderForm(OptionsForm):
             self.add_error("forget_key", "Either enter a new key or forget the stored one.")
         if self._would_send_key_elsewhere(cleaned):
             self.add_error("api_key", "The address has changed. Enter the key again, so that it is not sent to another host by mistake.")
-        if problem := self._private_address_problem(cleaned):
+        if problem := _inside(cleaned.get("base_url", ""), self, self.instance.allow_private_address):
             self.add_error("base_url", problem)
         return cleaned
-
-    def _private_address_problem(self, cleaned: dict[str, Any]) -> str:
-        """Without this people would learn it from a failed run."""
-        # The switch is not part of the form of those who may not set it.
-        is_mine_to_set = "allow_private_address" in self.fields
-        allowed = bool(cleaned.get("allow_private_address") if is_mine_to_set else self.instance.allow_private_address)
-        address = cleaned.get("base_url", "")
-        problem = private_address_problem(address, allowed=allowed) if address else ""
-        if not problem or private_address_problem(address, allowed=True):
-            return problem
-        who = "Switch on" if is_mine_to_set else "A superuser can switch on"
-        return f"{problem} {who} “Allow private address” if this host is meant to be contacted."
 
     def _would_send_key_elsewhere(self, cleaned: dict[str, Any]) -> bool:
         stored = Provider.objects.filter(pk=self.instance.pk).exclude(api_key_sealed="").first()
@@ -83,43 +70,132 @@ class ProviderForm(OptionsForm):
         return provider
 
 
+class EndpointFormSet(BaseInlineFormSet[ProviderEndpoint, Provider, ModelForm[Any]]):
+    """Further addresses of a provider. They get its key, so that a new one is a decision like that for the provider's own."""
+
+    def clean(self) -> None:
+        super().clean()
+        key_is_new = bool(self.data.get("api_key") or self.data.get("forget_key"))
+        stored = self.instance.endpoints.all() if self.instance.pk else ()
+        known = {_origin(self.instance.base_url), *(_origin(endpoint.base_url) for endpoint in stored)}
+        would_send_key = bool(self.instance.api_key_sealed) and not key_is_new
+        for form, address in self._changed():
+            if would_send_key and _origin(address) not in known:
+                form.add_error("base_url", "This is another host. Enter the provider's key again, so that it is not sent there by mistake.")
+            if problem := _inside(address, form, form.instance.allow_private_address):
+                form.add_error("base_url", problem)
+            if address == self.instance.base_url:
+                form.add_error("base_url", "This is the provider's own address already.")
+
+    def _changed(self) -> Iterator[tuple[ModelForm[Any], str]]:
+        """The forms whose address is new or other than before, and stays."""
+        for form in self.forms:
+            address = form.cleaned_data.get("base_url", "")
+            if address and form.has_changed() and not form.cleaned_data.get("DELETE"):
+                yield form, address
+
+
+class EndpointInline(RowInline[ProviderEndpoint, Provider]):
+    model = ProviderEndpoint
+    formset = EndpointFormSet
+    fields = ("base_url", "allow_private_address", "max_parallel_calls", "is_active")
+    verbose_name_plural = "further addresses of the same provider: calls go to the least busy one that works"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
+        return () if request.user.is_superuser else ("allow_private_address",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
+        return _may_direct(request, obj) and super().has_add_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
+        return _may_direct(request, obj) and super().has_change_permission(request, obj)
+
+
+def _may_direct(request: HttpRequest, provider: Provider | None) -> bool:
+    """Whether this person may decide where a provider's calls go: not where they carry the operator's key, or reach inside."""
+    if request.user.is_superuser or provider is None:
+        return True
+    reaches_inside = provider.allow_private_address or provider.endpoints.filter(allow_private_address=True).exists()
+    return not (reaches_inside or provider.api_key_env)
+
+
+def _inside(address: str, form: ModelForm[Any], stored: bool) -> str:
+    """Why the server would not contact this address, with what to do; empty where it would. Told here, not first by a failed run."""
+    # The switch is not part of the form of those who may not set it.
+    is_mine_to_set = "allow_private_address" in form.fields
+    allowed = bool(form.cleaned_data.get("allow_private_address") if is_mine_to_set else stored)
+    problem = private_address_problem(address, allowed=allowed) if address else ""
+    if not problem or private_address_problem(address, allowed=True):
+        return problem
+    who = "Switch on" if is_mine_to_set else "A superuser can switch on"
+    return f"{problem} {who} “Allow private address” if this host is meant to be contacted."
+
+
 def _origin(address: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(address)
     return parts.scheme, parts.hostname, parts.port
 
 
 def _in_words(connection: Connection) -> str:
-    name, models = connection.provider.name, connection.models
+    is_own_address = connection.base_url == connection.provider.base_url
+    name = connection.provider.name if is_own_address else f"{connection.provider.name} at {connection.base_url}"
+    models = connection.models
     if connection.problem:
         return f"{name}: {connection.problem}"
-    return f"{name} answered in {duration(connection.latency_ms)} and serves {models} model{'' if models == 1 else 's'}."
+    said = f"{name} answered in {duration(connection.latency_ms)} and serves {models} model{'' if models == 1 else 's'}."
+    return f"{said} {abilities(connection)}".strip()
+
+
+def _to_look_at(options: Any) -> Any:
+    left = (
+        tuple(name for name in row if name not in WRITERS_FIELDS) if isinstance(row, tuple) else row
+        for row in options["fields"]
+        if row not in WRITERS_FIELDS
+    )
+    return {**options, "fields": tuple(left)}
 
 
 @register(Provider)
 class ProviderAdmin(ProductAdmin[Provider]):
     form = ProviderForm
-    list_display = ("name", "kind", "base_url", "key", "models", "is_active")
-    list_filter = ("kind", "is_active")
+    list_display = ("name", "kind", "base_url", "key", "state", "health", "models", "is_active")
+    list_filter = ("kind", "is_active", HealthFilter, ("problem_at", EmptyFieldListFilter))
     search_fields = ("name", "slug", "base_url")
     prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("key",)
+    readonly_fields = ("key", "state", "problem", "from_list", "known_health")
+    inlines = (EndpointInline,)
     actions = ("test_connection", "activate", "deactivate")
     fieldsets = (
         (None, {"fields": (("name", "slug"), ("kind", "is_active"), "base_url", "allow_private_address")}),
-        ("Key", {"fields": ("key", "api_key", "forget_key", "api_key_env")}),
+        ("Key", {"fields": (("key", "state"), "problem", "api_key", "forget_key", "api_key_env")}),
         ("Traffic", {"fields": ("max_parallel_calls", "options")}),
+        ("Models", {"fields": ("from_list",)}),
+        ("Health", {"fields": ("known_health",)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
-        return super().get_queryset(request).annotate(model_count=Count("served_models"))
+        return super().get_queryset(request).annotate(model_count=Count("served_models")).prefetch_related(prefetch_health())
+
+    def get_urls(self) -> list[URLPattern]:
+        guarded = self.admin_site.admin_view
+        ours = [
+            path("<int:pk>/models/", guarded(partial(add_from_list, self)), name="councils_provider_models"),
+            path("switch-off/", guarded(partial(switching.switch_off, self)), name="councils_provider_switch_off"),
+        ]
+        return [*ours, *super().get_urls()]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
+        """Where nothing can be entered, the admin would fill the fields for a key with the key itself, and show what only writers need."""
+        whole = super().get_fieldsets(request, obj)
+        may_write = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        return whole if may_write else [(title, _to_look_at(options)) for title, options in whole]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         fixed: tuple[str, ...] = tuple(str(name) for name in super().get_readonly_fields(request, obj))
         if request.user.is_superuser:
             return fixed
         # Moving a provider that may reach inside, or that has the operator's key, would move that right along.
-        trusted = obj is not None and (obj.allow_private_address or obj.api_key_env)
-        return (*fixed, *SUPERUSER_FIELDS, *(("base_url", "kind", "options") if trusted else ()))
+        return (*fixed, *SUPERUSER_FIELDS, *(() if _may_direct(request, obj) else ("base_url", "kind", "options")))
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Provider | None = None) -> Any:
         # A slug that configuration files already name stays when the name changes.
@@ -133,12 +209,36 @@ class ProviderAdmin(ProductAdmin[Provider]):
             return "from the environment" if provider.has_api_key else "not set in the environment"
         return "none"
 
+    @display(description="key accepted", ordering="problem_at", label={"refused": "danger"})
+    def state(self, provider: Provider) -> str:
+        return "refused" if provider.problem_at else "yes, as far as known"
+
+    @display(description="health", label=HEALTH_LABELS)
+    def health(self, provider: Provider) -> tuple[str, str]:
+        return badge(provider)
+
+    @display(description="now")
+    def known_health(self, provider: Provider) -> SafeString | str:
+        return in_words(provider)
+
     @display(description="models", ordering="model_count")
     def models(self, provider: Provider) -> SafeString:
         count = getattr(provider, "model_count", 0)
         return link_to_list(ModelInfo, f"{count} model{'' if count == 1 else 's'}", provider__id__exact=provider.pk)
 
-    @action(description="Test connection", permissions=["change"])
+    @display(description="models")
+    def from_list(self, provider: Provider) -> SafeString | str:
+        if not provider.pk:
+            return "Save the provider first."
+        address = reverse("admin:councils_provider_models", args=[provider.pk])
+        add = format_html('<a class="{} office-link" href="{}">Add models from its own list…</a>', LINK, address)
+        return format_html("{} · {}", self.models(provider), add)
+
+    def has_check_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("councils.check_provider") or request.user.has_perm("councils.change_provider")
+
+    @outside
+    @action(description="Test connection", permissions=["check"])
     def test_connection(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
         """Ask each for its models now, with the key and the rules that a run would use."""
         for connection in check_connections(queryset):
@@ -148,64 +248,12 @@ class ProviderAdmin(ProductAdmin[Provider]):
     def activate(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
         self.message_user(request, f"{queryset.update(is_active=True)} switched on.")
 
-    @action(description="Switch off", permissions=["change"])
-    def deactivate(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
-        self.message_user(request, f"{queryset.update(is_active=False)} switched off. Runs that have begun go on.")
+    @action(description="Switch off…", permissions=["change"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[Provider]) -> HttpResponse:
+        """Say first which councils use them."""
+        return redirect(switching.address(self, queryset.values_list("pk", flat=True)))
 
-
-@register(ModelInfo)
-class ModelInfoAdmin(ProductAdmin[ModelInfo]):
-    form = OptionsForm
-    list_display = ("display_name", "provider_link", "name", "input_price", "output_price", "structured_mode", "is_active")
-    list_filter = ("provider", "structured_mode", "is_active")
-    list_select_related = ("provider",)
-    search_fields = ("name", "label", "provider__name")
-    actions = ("activate", "deactivate")
-    fieldsets = (
-        (None, {"fields": ("provider", ("name", "label"), "is_active")}),
-        (
-            "Prices",
-            {"fields": (("cost_per_1k_input_tokens", "cost_per_1k_output_tokens"),), "description": "Empty: unknown. Free models say 0."},
-        ),
-        ("Abilities", {"fields": (("context_window", "max_output_tokens"), "structured_mode", "options")}),
-    )
-
-    @display(description="model", ordering="name")
-    def display_name(self, model: ModelInfo) -> str:
-        return model.display_name
-
-    @display(description="provider", ordering="provider__name")
-    def provider_link(self, model: ModelInfo) -> SafeString | str:
-        return link_to(model.provider)
-
-    @display(description="price of 1,000 tokens in", ordering="cost_per_1k_input_tokens")
-    def input_price(self, model: ModelInfo) -> str:
-        return price(model.cost_per_1k_input_tokens)
-
-    @display(description="price of 1,000 tokens out", ordering="cost_per_1k_output_tokens")
-    def output_price(self, model: ModelInfo) -> str:
-        return price(model.cost_per_1k_output_tokens)
-
-    def save_model(self, request: HttpRequest, obj: ModelInfo, form: Any, change: bool) -> None:
-        if not change:
-            self._fill_in_list_price(request, obj)
+    def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-
-    def _fill_in_list_price(self, request: HttpRequest, model: ModelInfo) -> None:
-        if model.cost_per_1k_input_tokens is not None or model.cost_per_1k_output_tokens is not None:
-            return
-        known = list_price(base_url=model.provider.base_url, model=model.name)
-        if known is None:
-            self.message_user(request, "The price of this model is not known. Enter it, or 0 if it is free.", messages.WARNING)
-            return
-        model.cost_per_1k_input_tokens, model.cost_per_1k_output_tokens = known.input_price, known.output_price
-        model.context_window = model.context_window or known.context_window
-        self.message_user(request, "The prices were filled in from a public list. Check them.")
-
-    @action(description="Switch on", permissions=["change"])
-    def activate(self, request: HttpRequest, queryset: QuerySet[ModelInfo]) -> None:
-        self.message_user(request, f"{queryset.update(is_active=True)} switched on.")
-
-    @action(description="Switch off", permissions=["change"])
-    def deactivate(self, request: HttpRequest, queryset: QuerySet[ModelInfo]) -> None:
-        self.message_user(request, f"{queryset.update(is_active=False)} switched off. Seats with a fallback use it.")
+        if change and "is_active" in form.changed_data and not obj.is_active:
+            switching.warn_of(request, councils_hit(switching.models_of(Provider.objects.filter(pk=obj.pk))))

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db import transaction
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
 from django.http import HttpRequest
 from django.urls import reverse
@@ -11,7 +12,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from councils.admin.base import ReadOnlyAdmin, ReadOnlyInline, action, display, register, signed_in
+from councils.admin.base import action, display, register, signed_in
+from councils.admin.csv_export import Column
+from councils.admin.filters import BallotFilter, DayFilter, RunCostFilter, RunModelFilter
+from councils.admin.holding import HELD, HeldFilter, HoldingAdmin
+from councils.admin.large import LargeList, column, people, through
+from councils.admin.run_page import RunPageAdmin
 from councils.admin.show import (
     EXCERPT_CHARS,
     NOTHING,
@@ -22,14 +28,26 @@ from councils.admin.show import (
     link_to,
     link_to_list,
     text_block,
-    usd,
     yes_or_no,
 )
-from councils.models import CouncilRun, ModelCall, Opinion, Review, RunEvent, RunStep, Synthesis
+from councils.formatting import usd
+from councils.models import (
+    Conversation,
+    CouncilConfiguration,
+    CouncilRun,
+    Message,
+    ModelCall,
+    Opinion,
+    Review,
+    RunEvent,
+    RunStep,
+    Synthesis,
+)
 from councils.services.asking import cancel_run
 from councils.services.attention import runs_needing_attention
 
 SHORT_ID_CHARS = 8
+THE_RUN = through("run", lambda word: CouncilRun.objects.filter(public_id=word.lower()))
 
 
 class AttentionFilter(SimpleListFilter):
@@ -47,80 +65,77 @@ class AttentionFilter(SimpleListFilter):
         return queryset.filter(pk__in=runs_needing_attention(timezone.now()).values("pk"))
 
 
-class StepInline(ReadOnlyInline[RunStep, CouncilRun]):
-    model = RunStep
-    fields = ("key_link", "status_label", "model_name", "took", "error_message")
-    readonly_fields = fields
-    hide_title = True
-
-    @display(description="step")
-    def key_link(self, step: RunStep) -> SafeString | str:
-        return link_to(step)
-
-    @display(description="status", label=STATUS_LABELS)
-    def status_label(self, step: RunStep) -> str:
-        return step.status
-
-    @display(description="time")
-    def took(self, step: RunStep) -> str:
-        return duration(step.latency_ms)
-
-
 @register(CouncilRun)
-class CouncilRunAdmin(ReadOnlyAdmin[CouncilRun]):
+class CouncilRunAdmin(LargeList[CouncilRun], HoldingAdmin, RunPageAdmin):
     list_display = ("asked", "page", "status_label", "council_name", "owner", "tokens", "cost", "took", "created_at")
-    list_filter = (AttentionFilter, "status", "origin", "council", "created_at")
-    list_select_related = ("owner",)
-    search_fields = ("=public_id", "council_name", "owner__username", "conversation__title")
-    date_hierarchy = "created_at"
-    inlines = (StepInline,)
-    actions = ("cancel_runs",)
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    ("public_id", "page", "status_label"),
-                    "reason",
-                    "mark_list",
-                    ("council_name", "owner", "origin"),
-                    "conversation_link",
-                    "question",
-                )
-            },
-        ),
-        ("Result", {"fields": ("shown_answer", ("answer_by", "consensus"))}),
-        (
-            "Cost and time",
-            {"fields": (("tokens", "cost", "unknown_costs"), ("took", "created_at"), ("started_at", "finished_at"), "records")},
-        ),
-        ("Ownership", {"fields": (("worker", "epoch", "heartbeat"), ("barren_deaths", "cancelled_by", "idempotency_key"))}),
-        ("Configuration of this run", {"fields": ("shown_snapshot",), "classes": ("collapse",)}),
+    list_filter = (
+        AttentionFilter,
+        HeldFilter,
+        DayFilter,
+        "status",
+        RunCostFilter,
+        BallotFilter,
+        "council",
+        RunModelFilter,
+        "origin",
+        "course",
     )
-    readonly_fields = (
-        "public_id", "page", "status_label", "mark_list", "conversation_link",
-         "question", "shown_answer", "consensus", "tokens", "cost", "took", "created_at",
-        "records", "shown_snapshot",
-    )  # fmt: skip
+    linked = ("trial__exact", "created_at__gte", "created_at__lt", "consensus_score__isnull")
+    list_select_related = ("owner",)
+    found_by = (
+        column("public_id", lower=True),
+        through("owner", people),
+        through("council", lambda word: CouncilConfiguration.objects.filter(name__icontains=word)),
+        through("conversation", lambda word: Conversation.objects.filter(title__icontains=word)),
+    )
+    search_help_text = "The id of a run, the beginning of a user name, or words in the name of a council or the title of a conversation."
+    actions = ("cancel_runs", "continue_runs", "give_up_runs", "as_csv")
+    csv_columns = (
+        Column("run", "public_id"),
+        Column("asked at (UTC)", "created_at"),
+        Column("status", "status"),
+        Column("council", "council_name"),
+        Column("user", "owner__username"),
+        Column("origin", "origin"),
+        Column("tokens read", "prompt_tokens"),
+        Column("tokens written", "completion_tokens"),
+        Column("known cost (USD)", "known_cost_usd"),
+        Column("calls of unknown cost", "unknown_costs"),
+        Column("agreement", "consensus_score"),
+        Column("started at (UTC)", "started_at"),
+        Column("ended at (UTC)", "finished_at"),
+        Column("reason", "reason"),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CouncilRun]:
         # Lists show none of the long columns, and nobody looks at sealed keys.
-        is_mine = ExpressionWrapper(Q(owner=signed_in(request), conversation__deleted_at=None), BooleanField())
         runs = super().get_queryset(request).defer("config_snapshot", "sealed_keys", "answer")
-        return runs.annotate(is_mine=is_mine, question_start=Left("message__text", EXCERPT_CHARS + 1))
+        # Asked for each row that is shown, not joined: a join would be counted along with all rows.
+        is_there = Exists(Conversation.objects.filter(pk=OuterRef("conversation"), deleted_at=None))
+        is_mine = ExpressionWrapper(Q(owner=signed_in(request)) & is_there, BooleanField())
+        question = Message.objects.filter(pk=OuterRef("message")).order_by().values(start=Left("text", EXCERPT_CHARS + 1))
+        return runs.annotate(is_mine=is_mine, question_start=Subquery(question))
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("councils.change_councilrun")
 
     @action(description="Cancel", permissions=["cancel"])
     def cancel_runs(self, request: HttpRequest, queryset: QuerySet[CouncilRun]) -> None:
-        cancelled = sum([cancel_run(run=run, by=signed_in(request)) for run in queryset])
-        had_ended = len(queryset) - cancelled
-        self.message_user(request, f"{cancelled} cancelled." + (f" {had_ended} had ended already." if had_ended else ""))
+        cancelled = [run for run in queryset if self._cancelled(request, run)]
+        had_ended = len(queryset) - len(cancelled)
+        self.message_user(request, f"{len(cancelled)} cancelled." + (f" {had_ended} had ended already." if had_ended else ""))
 
-    @display(description="status", ordering="status", label=STATUS_LABELS)
+    def _cancelled(self, request: HttpRequest, run: CouncilRun) -> bool:
+        """Stop it, and tell who did; ``False`` where it had ended already."""
+        with transaction.atomic():
+            done = cancel_run(run=run, by=signed_in(request))
+            if done:
+                self.log_change(request, run, "Cancel the run: The run is cancelled.")
+        return done
+
+    @display(description="status", ordering="status", label={**STATUS_LABELS, HELD: "warning"})
     def status_label(self, run: CouncilRun) -> str:
-        return run.status
+        return HELD if run.is_held else run.status
 
     @display(description="question")
     def asked(self, run: CouncilRun) -> str:
@@ -134,14 +149,6 @@ class CouncilRunAdmin(ReadOnlyAdmin[CouncilRun]):
             return format_html('<span title="{}">{}</span>', run.public_id, shown)
         address = reverse("run", args=[run.public_id])
         return format_html('<a href="{}" title="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, run.public_id, shown)
-
-    @display(description="marks")
-    def mark_list(self, run: CouncilRun) -> str:
-        return ", ".join(run.marks) or NOTHING
-
-    @display(description="consensus", ordering="consensus_score")
-    def consensus(self, run: CouncilRun) -> str:
-        return NOTHING if run.consensus_score is None else f"{run.consensus_score:.2f}"
 
     @display(description="tokens")
     def tokens(self, run: CouncilRun) -> str:
@@ -157,34 +164,14 @@ class CouncilRunAdmin(ReadOnlyAdmin[CouncilRun]):
             return NOTHING
         return duration(int((run.finished_at - run.started_at).total_seconds() * 1000))
 
-    @display(description="conversation")
-    def conversation_link(self, run: CouncilRun) -> SafeString | str:
-        return link_to(run.conversation)
-
-    @display(description="question")
-    def question(self, run: CouncilRun) -> SafeString:
-        return text_block(run.message.text)
-
-    @display(description="answer")
-    def shown_answer(self, run: CouncilRun) -> SafeString:
-        return text_block(run.answer)
-
-    @display(description="snapshot")
-    def shown_snapshot(self, run: CouncilRun) -> SafeString:
-        return json_block(run.config_snapshot)
-
-    @display(description="records")
-    def records(self, run: CouncilRun) -> SafeString:
-        calls = link_to_list(ModelCall, "Calls", run__id__exact=run.pk)
-        return format_html("{} · {}", calls, link_to_list(RunEvent, "Events", run__id__exact=run.pk))
-
 
 @register(RunStep, Opinion, Review, Synthesis)
-class RunStepAdmin(ReadOnlyAdmin[RunStep]):
+class RunStepAdmin(LargeList[RunStep]):
     list_display = ("key", "run_link", "status_label", "model_name", "took", "error_kind", "started_at")
     list_filter = ("stage", "status", "substituted", "started_at")
     list_select_related = ("run",)
-    search_fields = ("=run__public_id", "=key", "=model_name")
+    found_by = (THE_RUN,)
+    search_help_text = "The id of a run."
     ordering = ("-pk",)
     fields = (
         ("key", "status_label"), "run_link", ("model_name", "fallback", "finish_reason"), ("took", "started_at", "finished_at"),
@@ -225,11 +212,12 @@ class RunStepAdmin(ReadOnlyAdmin[RunStep]):
 
 
 @register(RunEvent)
-class RunEventAdmin(ReadOnlyAdmin[RunEvent]):
+class RunEventAdmin(LargeList[RunEvent]):
     list_display = ("seq", "type", "run_link", "created_at")
     list_filter = ("type", "created_at")
     list_select_related = ("run",)
-    search_fields = ("=run__public_id",)
+    found_by = (THE_RUN,)
+    search_help_text = "The id of a run."
     ordering = ("-pk",)
     fields = ("run_link", "seq", "type", "shown_payload", "created_at")
     readonly_fields = fields

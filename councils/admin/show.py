@@ -1,102 +1,33 @@
-"""How values look in lists and records. Everything from outside goes through ``format_html``: it shows as text, whatever it holds."""
+"""How values look in the admin; templates call the same functions, without loading the admin."""
 
-import json
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from councils.showing import (
+    EXCERPT_CHARS,
+    LINK,
+    NOTHING,
+    STATUS_LABELS,
+    duration,
+    excerpt,
+    json_block,
+    link_to,
+    link_to_list,
+    list_address,
+    moment,
+    text_block,
+    yes_or_no,
+)
 
-from django.db.models import Model
-from django.urls import reverse
-from django.utils.dateformat import format as date_format
-from django.utils.html import format_html
-from django.utils.http import urlencode
-from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
-
-NOTHING = "–"
-EXCERPT_CHARS = 120
-
-# Colours of the labels, by status of runs, steps and calls.
-STATUS_LABELS = {
-    "queued": "info",
-    "running": "info",
-    "sending": "info",
-    "succeeded": "success",
-    "done": "success",
-    "late_done": "warning",
-    "partial": "warning",
-    "late": "warning",
-    "orphaned": "warning",
-    "invalid": "warning",
-    "failed": "danger",
-    "broken": "danger",
-    "refused": "danger",
-    "cancelled": "",
-}
-
-
-def usd(amount: Decimal | None) -> str:
-    """Money for people; an unknown amount says so."""
-    if amount is None:
-        return "unknown"
-    if amount == 0 or abs(amount) >= 1:
-        return f"{amount:,.2f} USD"
-    # Four digits at least, and as many as it takes to say something.
-    whole, _, digits = f"{amount.normalize():f}".partition(".")
-    return f"{whole}.{digits:0<4} USD"
-
-
-def price(amount: Decimal | None) -> str:
-    return "unknown" if amount is None else f"{amount.normalize():f} USD"
-
-
-def moment(value: datetime | None) -> str:
-    """A time to the minute, with its zone, in an order that sorts."""
-    return NOTHING if value is None else date_format(localtime(value), "Y-m-d H:i T")
-
-
-def duration(milliseconds: int | None) -> str:
-    if milliseconds is None:
-        return NOTHING
-    return f"{milliseconds}\u00a0ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f}\u00a0s"
-
-
-def yes_or_no(value: bool) -> str:
-    """For what is neither good nor bad: Django's own icons are a green tick and a red cross."""
-    return "yes" if value else "no"
-
-
-def excerpt(text: str) -> str:
-    """The beginning of a text on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= EXCERPT_CHARS else f"{line[:EXCERPT_CHARS].rstrip()}…"
-
-
-def text_block(text: str) -> SafeString:
-    """A text as it was written, with its line breaks."""
-    return format_html('<div class="record-text">{}</div>', text or NOTHING)
-
-
-def json_block(value: Any) -> SafeString:
-    """A JSON value, indented."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False)
-    return format_html('<pre class="record-json">{}</pre>', text)
-
-
-def link_to(row: Model | None, text: object = None) -> SafeString | str:
-    """A link to the record in the admin; the row must be loaded already."""
-    if row is None:
-        return NOTHING
-    meta = row._meta
-    address = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
-    return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, row if text is None else text)
-
-
-def list_address(model: type[Model], **filters: str | int) -> str:
-    """The address of the admin's list of a model, filtered."""
-    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    return f"{address}?{urlencode(filters)}" if filters else address
-
-
-def link_to_list(model: type[Model], text: str, **filters: str | int) -> SafeString:
-    return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', list_address(model, **filters), text)
+__all__ = [
+    "EXCERPT_CHARS",
+    "LINK",
+    "NOTHING",
+    "STATUS_LABELS",
+    "duration",
+    "excerpt",
+    "json_block",
+    "link_to",
+    "link_to_list",
+    "list_address",
+    "moment",
+    "text_block",
+    "yes_or_no",
+]

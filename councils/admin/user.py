@@ -3,22 +3,25 @@
 import secrets
 from typing import Any
 
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 
 from councils.admin.base import (
     AdminPasswordChangeForm,
     ProductAdmin,
-    UserChangeForm,
     UserCreationForm,
     action,
     display,
@@ -26,24 +29,42 @@ from councils.admin.base import (
     signed_in,
     unregister,
 )
-from councils.models import ApiKey, User
+from councils.admin.pages import page
+from councils.admin.person_form import PersonForm
+from councils.admin.show import NOTHING, link_to, link_to_list, moment
+from councils.models import ApiKey, Budget, CouncilRun, User
 from councils.models.crypto import seal, unseal
+from councils.services.auditing import audited
+from councils.services.keys import revoke_key
 
 # Whoever may give these away could give them to themselves.
 SUPERUSER_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
 ISSUED = "issued_text"
+ISSUED_FIELDS = ("prefix", "state", "last_question", "created_at", "expires_at", "revoked_at")
 
 
 @register(User)
 class UserAdmin(DjangoUserAdmin[User], ProductAdmin[User]):
-    form = UserChangeForm
+    form = PersonForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login")
+    list_display = ("username", "email", "roles", "standing", "last_login")
+    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    filter_horizontal = ("user_permissions",)
     actions = ("deactivate",)
+    fieldsets = (
+        (None, {"fields": (("username", "password"), ("first_name", "last_name"), "email")}),
+        ("What they may do", {"fields": ("is_active", "is_staff", "groups", "is_superuser")}),
+        ("Money and use", {"fields": ("budget_list", "use")}),
+        ("Single rights", {"fields": ("user_permissions",), "classes": ("collapse",)}),
+        ("Times", {"fields": (("last_login", "date_joined"),)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        fixed = ("last_login", "date_joined")
+        fixed = ("last_login", "date_joined", "budget_list", "use")
         return fixed if request.user.is_superuser else (*fixed, *SUPERUSER_FIELDS)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -55,6 +76,38 @@ class UserAdmin(DjangoUserAdmin[User], ProductAdmin[User]):
     def _may_touch(self, request: HttpRequest, user: User | None) -> bool:
         """Changing the e-mail or password of somebody above you would be a way up."""
         return bool(request.user.is_superuser or user is None or user == request.user or not (user.is_staff or user.is_superuser))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002 - Django's name
+        person = self.get_object(request, unquote(id))
+        with audited([] if person is None else [person]):
+            return super().user_change_password(request, id, form_url)
+
+    @display(description="roles")
+    def roles(self, person: User) -> str:
+        return ", ".join(group.name for group in person.groups.all()) or NOTHING
+
+    @display(description="standing", ordering="is_staff", label={"superuser": "warning", "staff": "info", "switched off": "danger"})
+    def standing(self, person: User) -> str:
+        if not person.is_active:
+            return "switched off"
+        return "superuser" if person.is_superuser else "staff" if person.is_staff else "user"
+
+    @display(description="budgets")
+    def budget_list(self, person: User) -> SafeString | str:
+        """Those that are for this person; others may hold for everybody."""
+        if not person.pk:
+            return NOTHING
+        own = list(person.budgets.order_by("period"))
+        if not own:
+            return format_html("None of their own. {}", link_to_list(Budget, "All budgets"))
+        return format_html_join(" · ", "{}", ((link_to(budget),) for budget in own))
+
+    @display(description="use")
+    def use(self, person: User) -> SafeString | str:
+        if not person.pk:
+            return NOTHING
+        runs = link_to_list(CouncilRun, "Runs", owner__id__exact=person.pk)
+        return format_html("{} · {}", runs, link_to_list(ApiKey, "API keys", user__id__exact=person.pk))
 
     @action(description="Switch off", permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -92,22 +145,21 @@ def _session_key(name: str) -> str:
 class ApiKeyAdmin(ProductAdmin[ApiKey]):
     """A key is shown once, when it is made. Afterwards it can only be revoked."""
 
-    list_display = ("name", "user", "prefix", "state", "created_at", "expires_at")
+    list_display = ("name", "user", "prefix", "state", "last_question", "created_at", "expires_at")
     list_filter = ("created_at", "revoked_at")
     list_select_related = ("user",)
     search_fields = ("name", "prefix", "user__username")
     actions = ("revoke",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
-        return ApiKey.objects.visible_to(signed_in(request)).order_by("-created_at")
+        newest = CouncilRun.objects.filter(api_key=OuterRef("pk")).order_by("-pk").values("created_at")[:1]
+        return ApiKey.objects.visible_to(signed_in(request)).annotate(asked_at=Subquery(newest)).order_by("-created_at")
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        return (
-            ("user", "name", "expires_at") if obj is None else ("user", "name", "prefix", "state", "created_at", "expires_at", "revoked_at")
-        )
+        return ("user", "name", "expires_at") if obj is None else ("user", "name", *ISSUED_FIELDS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        return () if obj is None else ("user", "prefix", "state", "created_at", "expires_at", "revoked_at")
+        return () if obj is None else ("user", *ISSUED_FIELDS)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "user":
@@ -148,14 +200,23 @@ class ApiKeyAdmin(ProductAdmin[ApiKey]):
         context = {**self.admin_site.each_context(request), "title": "API key", "key": key, "text": text, "opts": self.opts}
         return TemplateResponse(request, "admin/councils/apikey/issued.html", context)
 
+    @display(description="last question")
+    def last_question(self, key: ApiKey) -> str:
+        """When a council was last asked with it."""
+        return moment(vars(key).get("asked_at"))
+
     @display(description="state", label={"usable": "success", "expired": "warning", "revoked": "danger"})
     def state(self, key: ApiKey) -> str:
         if key.revoked_at:
             return "revoked"
         return "expired" if key.expires_at and key.expires_at <= timezone.now() else "usable"
 
-    @action(description="Revoke", permissions=["change"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        for key in queryset:
-            key.revoke()
-        self.message_user(request, f"{len(queryset)} revoked. Programs that use them are refused from now on.")
+    @action(description="Revoke…", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
+        """Ask first: programs stop."""
+        keys = list(queryset.filter(revoked_at=None))
+        if keys and "confirmed" not in request.POST:
+            return page(self, request, "apikey/revoke.html", "Revoke API keys", keys=keys, checkbox=ACTION_CHECKBOX_NAME)
+        revoked = sum(revoke_key(key=key) for key in keys)
+        self.message_user(request, f"{revoked} revoked. Programs that use them are refused from now on.")
+        return None

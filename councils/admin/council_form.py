@@ -1,0 +1,250 @@
+"""The form of a council: seats in their order, and what would keep it from deliberating said beside the field."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms import BaseInlineFormSet, BaseModelForm, ModelForm
+from django.http import HttpRequest
+
+from councils.admin.base import RowInline, SectionInline
+from councils.engine.validation import Fault
+from councils.models import ChairmanFallback, CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate
+from councils.services.curating import default_council_faults
+from councils.services.standing import draft_faults
+
+NEW_SEATS = 3
+MODEL_FIELDS = frozenset({"model", "fallback_model", "chairman_model"})
+MEND = "Mend this, or save the council switched off."
+PLACED: Mapping[str, str] = {
+    "chairman": "chairman_model",
+    "prompts.opinions": "stage1_prompt_template",
+    "prompts.review": "stage2_prompt_template",
+    "prompts.synthesis": "stage3_prompt_template",
+}
+"""Where the form says what a fault is about; a field of the council of the same name otherwise."""
+COUNCIL_FIELDS = frozenset(field.name for field in CouncilConfiguration._meta.get_fields())
+
+
+class ModelChoiceField(forms.ModelChoiceField[ModelInfo]):
+    """Names the provider, and says when a model is switched off."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        usable = obj.is_active and obj.provider.is_active
+        return str(obj) if usable else f"{obj} (switched off)"
+
+
+def newest_prompts_first(field: str, options: dict[str, Any]) -> None:
+    if field.endswith("_prompt_template"):
+        options["queryset"] = PromptTemplate.objects.order_by("-pk")
+
+
+def use_model_choices(field: str, options: dict[str, Any]) -> None:
+    if field in MODEL_FIELDS:
+        options["queryset"] = ModelInfo.objects.select_related("provider")
+        options["form_class"] = ModelChoiceField
+
+
+class SharedChoicesFormSet(BaseInlineFormSet[Any, Any, Any]):
+    """Reads the choice of models once for all of its forms, not once for each."""
+
+    def add_fields(self, form: BaseModelForm[Any], index: int | None) -> None:
+        super().add_fields(form, index)
+        for name in MODEL_FIELDS & form.fields.keys():
+            form.fields[name].widget.choices = self._choices(form.fields[name], is_new=form.instance.pk is None)
+
+    def _choices(self, field: Any, *, is_new: bool) -> list[tuple[Any, str]]:
+        if not hasattr(self, "_models"):
+            self._models = [(model.pk, field.label_from_instance(model)) for model in field.queryset]
+        # Without an empty choice a new row would take the first model by itself, and could not be left empty.
+        return self._models if field.required and not is_new else [("", field.empty_label or ""), *self._models]
+
+
+class SeatForm(ModelForm[CouncilMember]):
+    """A seat. A new row that has a number and nothing else is one that nobody filled in."""
+
+    @property
+    def changed_data(self) -> list[str]:
+        changed: list[str] = super().changed_data
+        return [] if not self.instance.pk and changed == ["position"] else changed
+
+
+class SeatFormSet(SharedChoicesFormSet):
+    """Seats together with their council: the engine says whether they can deliberate.
+
+    What keeps them from it and concerns a field of the council is in ``council_faults``, by field, since a formset cannot say it there.
+    """
+
+    council_faults: Mapping[str, Sequence[str]] = {}
+
+    def add_fields(self, form: BaseModelForm[Any], index: int | None) -> None:
+        super().add_fields(form, index)
+        form.fields["agent_id"].required = form.fields["position"].required = False
+        form.fields["agent_id"].help_text = "Programs name the seat by it. Empty: the next free one, for instance agent_1."
+        if form.instance.pk is not None:
+            # People count from one.
+            form.initial["position"] = form.instance.position + 1
+        elif not self.initial_extra:
+            form.initial["position"] = None
+
+    def clean(self) -> None:
+        self._number()
+        super().clean()
+        if any(self.errors):
+            return
+        self._line_up()
+        council: CouncilConfiguration = self.instance
+        if not council.is_active or not council.chairman_model_id:
+            return
+        fallbacks = [fallback.model for fallback in council.chairman_fallbacks.select_related("model__provider")] if council.pk else []
+        self._place(draft_faults(council, self._seats(), fallbacks))
+
+    def _place(self, faults: Sequence[Fault]) -> None:
+        """Say each fault where it can be mended; those of no field, and what to do, above the seats."""
+        elsewhere: dict[str, list[str]] = {}
+        here: list[str] = []
+        for fault in faults:
+            kind, _, pk = fault.about.partition(".")
+            about = PLACED.get(fault.about, fault.about)
+            if kind == "model" and str(self.instance.chairman_model_id) == pk:
+                about = "chairman_model"
+            is_said = kind == "model" and self._blame_seats(pk, fault.sentence)
+            if about in COUNCIL_FIELDS:
+                elsewhere.setdefault(about, []).append(fault.sentence)
+            elif not is_said:
+                here.append(fault.sentence)
+        self.council_faults = elsewhere
+        if faults:
+            raise ValidationError([*here, MEND])
+
+    def _blame_seats(self, model: str, sentence: str) -> bool:
+        """Say what a model lacks beside every seat that has it; whether there is one."""
+        fields = [(form, name) for form in self._kept() for name in ("model", "fallback_model")]
+        found = [(form, name) for form, name in fields if str(getattr(form.instance, f"{name}_id")) == model]
+        for form, name in found:
+            form.add_error(name, sentence)
+        return bool(found)
+
+    def save(self, commit: bool = True) -> Any:
+        saved = super().save(commit)
+        if commit:
+            # Seats that nobody edited may have moved all the same.
+            CouncilMember.objects.bulk_update(self._seats(), ["position"])
+        return saved
+
+    def _kept(self) -> list[Any]:
+        return [form for form in self.forms if (form.instance.pk or form.has_changed()) and not form.cleaned_data.get("DELETE")]
+
+    def _seats(self) -> list[CouncilMember]:
+        return [form.instance for form in self._kept()]
+
+    def _number(self) -> None:
+        """Give an agent id to each seat without one."""
+        without = [form for form in self._kept() if form.cleaned_data.get("agent_id") == ""]
+        taken = {form.cleaned_data.get("agent_id") for form in self.forms}
+        free = (name for number in count(1) if (name := f"agent_{number}") not in taken)
+        for form, agent_id in zip(without, free, strict=False):
+            form.cleaned_data["agent_id"] = form.instance.agent_id = agent_id
+
+    def _line_up(self) -> None:
+        """Number the places: first the seats that have one, in the order of their numbers, then the new ones, in the order of the form."""
+        forms = sorted(self._kept(), key=lambda form: _sort_key(form.cleaned_data.get("position")))
+        for place, form in enumerate(forms):
+            form.instance.position = place
+
+
+def _sort_key(position: int | None) -> tuple[bool, int]:
+    return position is None, position or 0
+
+
+class SeatInline(SectionInline[CouncilMember, CouncilConfiguration]):
+    model = CouncilMember
+    form = SeatForm
+    formset = SeatFormSet
+    # Seats are drawn to their place by hand, moved by buttons, or numbered.
+    ordering_field = "position"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("name", "agent_id"),
+                    ("model", "fallback_model"),
+                    "persona",
+                    ("temperature", "max_tokens", "weight"),
+                    ("answers", "reviews", "position"),
+                )
+            },
+        ),
+    )
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        use_model_choices(db_field.name, kwargs)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "persona" and field is not None:
+            # Several seats should fit on a screen.
+            field.widget.attrs["rows"] = 3
+        if db_field.name == "position" and field is not None:
+            # With scripts there are buttons and a handle to draw by; the number works without them.
+            field.label, field.help_text = "Place", "Seats stand in the order of these numbers."
+        return field
+
+    def get_extra(self, request: HttpRequest, obj: CouncilConfiguration | None = None, **kwargs: Any) -> int:
+        """A new council starts with as many seats as a council needs."""
+        return 0 if obj else NEW_SEATS
+
+
+class FallbackInline(RowInline[ChairmanFallback, CouncilConfiguration]):
+    model = ChairmanFallback
+    formset = SharedChoicesFormSet
+    fields = ("position", "model")
+    verbose_name_plural = "Who writes the result when the chairman cannot"
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        use_model_choices(db_field.name, kwargs)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class CouncilForm(ModelForm[CouncilConfiguration]):
+    """There is always one default council, and it can be asked.
+
+    ``makes_default`` is the choice. It stays out of the row until the earlier default gives way, so that the two are never both it.
+    """
+
+    makes_default = False
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        # A form that leaves one of the two out leaves it as it is.
+        values = {name: bool(cleaned.get(name, getattr(self.instance, name))) for name in ("is_default", "is_active")}
+        for field, fault in default_council_faults(self.instance, **values).items():
+            self.add_error(field if field in self.fields else None, fault)
+        self.makes_default = bool(cleaned.pop("is_default", False))
+        return cleaned
+
+
+def problem_links(form: CouncilForm, formsets: list[Any]) -> Iterator[tuple[str, str, str]]:
+    """All that is wrong in the form: where (an address within the page), in which field, what."""
+    for formset in formsets:
+        for name, sentences in getattr(formset, "council_faults", {}).items():
+            for sentence in sentences:
+                if not form.has_error(name) or sentence not in form.errors[name]:
+                    form.add_error(name, sentence)
+    yield from _errors_of(form, "")
+    for formset in formsets:
+        title = str(formset.model._meta.verbose_name).capitalize()
+        yield from ((f"#{formset.prefix}-group", title, sentence) for sentence in formset.non_form_errors() if sentence != MEND)
+        for number, one in enumerate(formset.forms, start=1):
+            yield from _errors_of(one, f"{title} {number}: ")
+
+
+def _errors_of(form: Any, prefix: str) -> Iterator[tuple[str, str, str]]:
+    for name, sentences in form.errors.items():
+        label = "" if name == "__all__" else str(form.fields[name].label or name)
+        where = f"#{form[name].id_for_label}" if label else "#content-main"
+        yield from ((where, f"{prefix}{label}", sentence) for sentence in sentences)
