@@ -4,10 +4,12 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from councils.models import ApiKey, User
+from councils.origins import client_address
+from councils.services.limiting import failed_keys, take
 
 SCHEME = "Bearer"
 
@@ -24,6 +26,10 @@ class ApiKeyAuthentication(BaseAuthentication):
         except UnicodeDecodeError:
             key = None
         if key is None:
+            # Others behind the same address have keys that are good: only who guesses has to wait.
+            verdict = take(failed_keys(), client_address(request))
+            if verdict is not None and not verdict.allowed:
+                raise Throttled(wait=verdict.retry_after)
             raise AuthenticationFailed("This API key is unknown, expired or revoked.")
         return key.user, key
 

@@ -9,12 +9,18 @@ from rest_framework.response import Response
 
 from councils.api.fields import StrictSerializer
 from councils.api.pagination import PageQuery
-from councils.models import User
+from councils.models import ApiKey, User
+from councils.services.starting import Asker
 
 
 def user_of(request: Request) -> User:
     # Every view that asks demands that somebody is signed in.
     return cast("User", request.user)
+
+
+def asker_of(request: Request) -> Asker:
+    """Who asks: the key that the request came with, else the user."""
+    return request.auth if isinstance(request.auth, ApiKey) else user_of(request)
 
 
 def checked(serializer: type[StrictSerializer], data: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from councils.engine.carrying import Course
 from councils.engine.types import ChairmanMode, FinishReason, Mark, RunStatus, Stage, StepStatus, StructuredMode, UsageSource, VotingSystem
 from councils.models import CallStatus
 
@@ -12,6 +13,7 @@ def _values(members: type[StrEnum]) -> list[str]:
 
 CALL_STATUSES = _values(CallStatus)
 CHAIRMAN_MODES = _values(ChairmanMode)
+COURSES = _values(Course)
 FINISH_REASONS = _values(FinishReason)
 MARKS = _values(Mark)
 RUN_STATUSES = _values(RunStatus)

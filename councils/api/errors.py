@@ -19,7 +19,7 @@ RETRY_AFTER_S = 5
 def envelope_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """The answer to an exception; ``None`` for what nobody foresaw, which Django logs and the middleware wraps."""
     if isinstance(error, Rejected):
-        return Response(envelope(error.code, error.message), status=error.status)
+        return Response(envelope(error.code, error.message, error.facts), status=error.status)
     if isinstance(error, OperationalError | InterfaceError):
         logger.error("database not available: %s", error)
         message = "The database cannot be reached. Nothing was changed; try again in a moment."

@@ -25,7 +25,8 @@ MESSAGES = {
 class ApiAnswersMiddleware:
     """Gives every error of ``/api/`` the envelope, also those that Django makes itself: a foreign host, a crash, a bad address.
 
-    It is the outermost, so that nothing comes after it. The body is replaced in place, which keeps the headers of the inner ones.
+    It is the outermost but for those that observe: nothing comes after it. The body is replaced in place, which keeps the headers of the
+    inner ones.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

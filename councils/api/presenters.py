@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from councils.engine.steps import LAST_ROUND, SYNTHESIS, tally_key
 from councils.engine.types import Stage
 from councils.models import CouncilRun, ModelCall, RunStep
+from councils.snapshot import Snapshot, UnreadableSnapshot
 
 STAGES = {"stage1_opinions": Stage.OPINIONS, "stage2_review": Stage.REVIEW, "stage3_synthesis": Stage.SYNTHESIS}
 
@@ -24,7 +25,19 @@ class SeatFacts(TypedDict):
     reviews: bool
 
 
+def is_readable(run: CouncilRun) -> bool:
+    """Whether this version of the software understands the configuration that the run was recorded with."""
+    try:
+        Snapshot.from_json(run.config_snapshot)
+    except UnreadableSnapshot:
+        return False
+    return True
+
+
 def seats(run: CouncilRun) -> list[SeatFacts]:
+    """The seats; none where another version recorded them."""
+    if not is_readable(run):
+        return []
     targets = _targets(run)
     return [
         {
@@ -42,8 +55,8 @@ def seats(run: CouncilRun) -> list[SeatFacts]:
 
 
 def rules(run: CouncilRun) -> dict[str, Any]:
-    """How the council was to deliberate."""
-    spec = run.config_snapshot.get("spec", {})
+    """How the council was to deliberate; nothing of it is known where another version recorded it."""
+    spec = run.config_snapshot.get("spec", {}) if is_readable(run) else {}
     names = ("voting_system", "chairman_mode", "enable_peer_review", "anonymous", "quorum")
     chairmen = [_targets(run).get(key, {}).get("name", "") for key in spec.get("chairman", [])]
     return {name: spec.get(name) for name in names} | {"chairmen": chairmen}
@@ -138,8 +151,8 @@ def _calls(run: CouncilRun, stage: Stage | None = None) -> list[ModelCall]:
 
 
 def _duration(steps: Iterable[RunStep]) -> int | None:
-    """From the first beginning to the last end; ``None`` while something is open or nothing was begun."""
-    spans = [(step.started_at, step.finished_at) for step in steps]
+    """From the first beginning to the last end; ``None`` while something is open or nothing was begun. Kept steps took no time here."""
+    spans = [(step.started_at, step.finished_at) for step in steps if not step.carried]
     ends = [end for _, end in spans if end is not None]
     if not spans or len(ends) < len(spans):
         return None

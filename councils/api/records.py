@@ -7,9 +7,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from councils.api import choices, presenters
+from councils.api.judgements import FeedbackSerializer, PickSerializer
 from councils.engine.events import EventType
 from councils.models import CouncilRun, RunStep
 from councils.models.run import RunOrigin
+from councils.services.veiling import pick_of
 
 Serializer = serializers.Serializer[Any]
 
@@ -28,6 +30,7 @@ class CallSerializer(Serializer):
     model = serializers.CharField(source="model_name")
     reported_model = serializers.CharField(help_text="The name that the provider gave itself; empty when it gave none.")
     substituted = serializers.BooleanField(help_text="A fallback model was asked.")
+    cached = serializers.BooleanField(help_text="Answered from the cache: nothing was sent, and nothing was paid.")
     structured_mode = serializers.CharField()
     finish_reason = serializers.ChoiceField(choices=choices.FINISH_REASONS, allow_blank=True)
     prompt_tokens = serializers.IntegerField(allow_null=True)
@@ -56,6 +59,9 @@ class StepSerializer(Serializer):
     error_kind = serializers.CharField()
     error_message = serializers.CharField()
     latency_ms = serializers.IntegerField(allow_null=True)
+    carried = serializers.BooleanField(
+        help_text="Kept from an earlier run of the same question: it has no calls here and cost nothing here."
+    )
     started_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
     calls = CallSerializer(many=True)
@@ -218,9 +224,22 @@ class RunSummarySerializer(Serializer):
     """A run in a list, and right after it was started."""
 
     id = serializers.CharField(source="public_id")
+    task_id = serializers.CharField(source="public_id", help_text="Follow it at /api/v1/tasks/{task_id}/, or by the events of the run.")
     url = serializers.SerializerMethodField()
     status = serializers.ChoiceField(choices=choices.RUN_STATUSES)
+    held = serializers.BooleanField(source="is_held", help_text="It came back with a backup and waits until staff decide.")
     council = CouncilNameSerializer(source="*")
+    course = serializers.ChoiceField(
+        choices=choices.COURSES, help_text="full; retry: what failed; synthesis: the answer written anew; member: one seat alone."
+    )
+    member = serializers.CharField(help_text="The seat that was asked instead of the council; empty for the council.")
+    based_on = serializers.CharField(
+        source="based_on.public_id",
+        default=None,
+        allow_null=True,
+        help_text="The earlier run of the same question that this one goes on from.",
+    )
+    message = serializers.CharField(source="message.public_id", help_text="The question; its runs are the versions of its answer.")
     conversation = serializers.CharField(source="conversation.public_id")
     title = serializers.CharField(source="conversation.title", help_text="The conversation's title.")
     origin = serializers.ChoiceField(choices=RunOrigin.values)
@@ -242,6 +261,9 @@ class RunSerializer(RunSummarySerializer):
 
     question = serializers.CharField(source="message.text")
     answer = serializers.CharField()
+    is_readable = serializers.SerializerMethodField(
+        help_text="false: another version of this software recorded the run; rules and seats are then not known."
+    )
     rules = serializers.SerializerMethodField()
     seats = serializers.SerializerMethodField()
     opinions = serializers.SerializerMethodField()
@@ -251,7 +273,15 @@ class RunSerializer(RunSummarySerializer):
     synthesis = serializers.SerializerMethodField()
     token_usage = serializers.SerializerMethodField()
     latency = serializers.SerializerMethodField()
+    blind = serializers.BooleanField(
+        help_text="The page hides who wrote what until its reader has picked the best answer. Records and events hide nothing."
+    )
+    pick = serializers.SerializerMethodField(help_text="null where nothing was picked.")
+    feedback = serializers.SerializerMethodField(help_text="What you said of the answer; null where you said nothing.")
     last_seq = serializers.SerializerMethodField(help_text="The number of the newest event.")
+
+    def get_is_readable(self, run: CouncilRun) -> bool:
+        return presenters.is_readable(run)
 
     @extend_schema_field(RulesSerializer)
     def get_rules(self, run: CouncilRun) -> Any:
@@ -289,6 +319,16 @@ class RunSerializer(RunSummarySerializer):
     @extend_schema_field(RunLatencySerializer)
     def get_latency(self, run: CouncilRun) -> Any:
         return presenters.latency(run)
+
+    @extend_schema_field(PickSerializer(allow_null=True))
+    def get_pick(self, run: CouncilRun) -> Any:
+        pick = pick_of(run)
+        return None if pick is None else PickSerializer(pick).data
+
+    @extend_schema_field(FeedbackSerializer(allow_null=True))
+    def get_feedback(self, run: CouncilRun) -> Any:
+        own = next((feedback for feedback in run.feedback.all() if feedback.by_id == run.owner_id), None)
+        return None if own is None else FeedbackSerializer(own).data
 
     def get_last_seq(self, run: CouncilRun) -> int:
         return run.next_seq - 1

@@ -15,6 +15,7 @@ class ErrorSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="For programs; does not change.")
     message = serializers.CharField(help_text="One or two sentences for people.")
     detail = serializers.DictField(help_text="What is wrong by field, where fields are wrong; otherwise empty.")
+    request_id = serializers.CharField(help_text="What our log calls this request; also in the header X-Request-ID.")
 
 
 class EnvelopeSchema(AutoSchema):

@@ -164,7 +164,9 @@ class RunRequest(StrictSerializer):
 
     question = TextField(allow_blank=True)
     council = TextField(required=False, max_length=60, help_text="Slug. Left out: the conversation's council, else the default one.")
+    member = TextField(required=False, max_length=32, help_text="Agent id of a seat that answers alone. Left out: the council.")
     conversation = TextField(required=False, max_length=PUBLIC_ID_LENGTH, help_text="Id. Left out: a new conversation.")
+    cache = FlagField(required=False, help_text="false: no answer may come from the cache. The new ones are kept for others.")
 
 
 class EventQuery(StrictSerializer):

@@ -12,9 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from councils.api.base import StrictListMixin, checked, paged, user_of
+from councils.api.base import StrictListMixin, asker_of, checked, paged, user_of
+from councils.api.estimates import EstimateRequest, EstimateSerializer
 from councils.api.pagination import PageQuery
-from councils.api.runs import summaries
+from councils.api.runs import conversation_of, summaries
 from councils.api.serializers import (
     PUBLIC_ID,
     ConversationChange,
@@ -27,6 +28,7 @@ from councils.api.serializers import (
 )
 from councils.models import Conversation, CouncilConfiguration, Message, ModelInfo
 from councils.services.conversations import archive_conversation, delete_conversation, rename_conversation
+from councils.services.quoting import quote_for
 
 NESTED_AT_MOST = 50
 
@@ -41,6 +43,20 @@ class CouncilViewSet(StrictListMixin, RetrieveModelMixin, GenericViewSet[Council
 
     def get_queryset(self) -> QuerySet[CouncilConfiguration]:
         return CouncilConfiguration.objects.visible_to(user_of(self.request)).with_details()
+
+    @extend_schema(request=EstimateRequest, responses=EstimateSerializer)
+    @action(detail=True, methods=["post"])
+    def estimate(self, request: Request, **_: Any) -> Response:
+        """What a question would cost, and whether your budgets can pay for it. Nothing is asked and nothing is held."""
+        user, order = user_of(request), checked(EstimateRequest, request.data)
+        quote = quote_for(
+            by=asker_of(request),
+            council=self.get_object(),
+            question=order["question"],
+            conversation=conversation_of(user, order.get("conversation")),
+            member=order.get("member", ""),
+        )
+        return Response(EstimateSerializer(quote).data)
 
 
 class ModelViewSet(StrictListMixin, RetrieveModelMixin, GenericViewSet[ModelInfo]):
