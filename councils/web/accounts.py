@@ -7,6 +7,7 @@ from django.contrib.auth import login
 from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
 from django.contrib.auth.views import LoginView, redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,7 +17,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from councils.models import User
-from councils.web.limits import SIGN_IN_BY_ADDRESS, SIGN_IN_BY_NAME, SIGN_UP, Limit, client_address
+from councils.origins import client_address
+from councils.services.auditing import record_created
+from councils.web.language import chosen_language
+from councils.web.limits import SIGN_IN_BY_ADDRESS, SIGN_IN_BY_NAME, SIGN_UP, Limit, signed_in
+from councils.web.preferences import carry_preferences
 
 TOO_MANY_REQUESTS = 429
 
@@ -61,6 +66,11 @@ class SignIn(LoginView):
         form = self.authentication_form(request, initial={"username": request.POST.get("username", "")[:150]})
         return self.render_to_response(self.get_context_data(form=form, refusal=limit.message), status=TOO_MANY_REQUESTS)
 
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        carry_preferences(response, signed_in(self.request))
+        return response
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(signup_enabled=settings.SIGNUP_ENABLED, **kwargs)
 
@@ -79,6 +89,9 @@ def sign_up(request: HttpRequest) -> HttpResponseBase:
         if SIGN_UP.is_over(request, client_address(request)):
             return render(request, "accounts/sign_up.html", {"form": form, "refusal": SIGN_UP.message}, status=TOO_MANY_REQUESTS)
         if form.is_valid():
-            login(request, form.save())
+            form.instance.language = chosen_language(request)
+            with transaction.atomic():
+                login(request, form.save())
+                record_created(form.instance)
             return redirect("ask")
     return render(request, "accounts/sign_up.html", {"form": form})

@@ -6,22 +6,24 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, TextChoices
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery, TextChoices
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from councils.engine.types import RunStatus
-from councils.models import Conversation, CouncilRun, Message, User
+from councils.models import Conversation, CouncilRun, User
 from councils.models.run import LIVE
 from councils.services.conversations import deleted_conversations
+from councils.web.finding import Part, Piece, marked, pieces, search, words_of
 from councils.web.limits import signed_in
-from councils.web.members import RUN_STATES, State, Text
+from councils.web.members import HELD, RUN_STATES, State, Text
 
 PER_PAGE = 25
 RECENT = 5
-MOST_WORDS, LONGEST_SEARCH = 8, 200
+LONGEST_SEARCH = 200
 FAILURES = (RunStatus.FAILED.value, RunStatus.PARTIAL.value)
 
 
@@ -57,21 +59,24 @@ EMPTY: Mapping[Shelf, Nothing] = {
 
 
 class ConversationLine:
-    """One conversation in a list, with the state of its newest run."""
+    """One conversation in a list, with the state of its newest run. After a search: with the words marked, and where they stand."""
 
-    def __init__(self, conversation: Any) -> None:
+    def __init__(self, conversation: Any, *, words: Sequence[str] = (), piece: Piece | None = None) -> None:
         self.conversation: Conversation = conversation
+        self.title: Sequence[Part] = marked(conversation.title or _t("Untitled"), words)
+        self.piece = piece
         self.questions: int = conversation.questions
         self.council_name: str = conversation.newest_council or ""
-        self.state: State | None = RUN_STATES.get(conversation.newest_status)
+        self.state: State | None = HELD if conversation.newest_is_held else RUN_STATES.get(conversation.newest_status)
         self.is_live: bool = conversation.newest_status in LIVE
 
 
 def _with_newest_run(conversations: QuerySet[Conversation]) -> QuerySet[Conversation]:
     newest = CouncilRun.objects.filter(conversation=OuterRef("pk")).order_by("-pk")
     return conversations.annotate(
-        questions=Count("runs"),
+        questions=Count("runs__message", distinct=True),
         newest_status=Subquery(newest.values("status")[:1]),
+        newest_is_held=Exists(CouncilRun.objects.held().filter(conversation=OuterRef("pk"))),
         newest_council=Subquery(newest.values("council_name")[:1]),
     )
 
@@ -84,27 +89,6 @@ def _on_shelf(shelf: Shelf, user: User) -> QuerySet[Conversation]:
     if shelf is Shelf.FAILURES:
         return conversations.filter(Exists(CouncilRun.objects.filter(conversation=OuterRef("pk"), status__in=FAILURES)))
     return conversations.filter(archived_at__isnull=shelf is Shelf.ACTIVE)
-
-
-def _holding(word: str) -> Q:
-    """Conversations with this word in their title or in a message, whatever its case.
-
-    Only the user's own conversations are looked into, through the index of their messages, so no index of texts is needed.
-    """
-    # SQLite folds the case of ASCII alone, so a word with other letters is looked for in each of its usual spellings.
-    spellings = {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}
-    titles, texts = Q(), Q()
-    for spelling in spellings:
-        titles |= Q(title__icontains=spelling)
-        texts |= Q(text__icontains=spelling)
-    return titles | Q(Exists(Message.objects.filter(texts, conversation=OuterRef("pk"))))
-
-
-def search(conversations: QuerySet[Conversation], text: str) -> QuerySet[Conversation]:
-    """Those that hold every word of the text; without a word, all of them."""
-    for word in text.split()[:MOST_WORDS]:
-        conversations = conversations.filter(_holding(word))
-    return conversations
 
 
 def recent(user: User) -> Sequence[ConversationLine]:
@@ -120,9 +104,11 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
     shelf = Shelf(wanted) if wanted in Shelf.values else Shelf.ACTIVE
     # No database takes the zero character.
     text = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST_SEARCH]
-    found = _with_newest_run(search(_on_shelf(shelf, signed_in(request)), text))
-    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
-    lines = [ConversationLine(conversation) for conversation in page.object_list]
+    words = words_of(text)
+    page = Paginator(_with_newest_run(search(_on_shelf(shelf, signed_in(request)), words)), PER_PAGE).get_page(request.GET.get("page"))
+    listed = list(page.object_list)
+    found = pieces(listed, words)
+    lines = [ConversationLine(conversation, words=words, piece=found.get(conversation.pk)) for conversation in listed]
     context = {"page": page, "lines": lines, "shelf": shelf, "shelves": list(Shelf), "text": text, "nothing": EMPTY[shelf]}
     context["is_live"] = any(line.is_live for line in lines)
     return render(request, "councils/conversation_list.html", context)

@@ -25,6 +25,7 @@ class CostLine:
     model: str
     calls: int = 0
     failed: int = 0
+    cached: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     latency_ms: int = 0
@@ -38,6 +39,7 @@ class CostLine:
 
     def add(self, call: ModelCall) -> None:
         self.calls += 1
+        self.cached += call.cached
         self.failed += call.status not in {CallStatus.DONE.value, CallStatus.SENDING.value}
         self.prompt_tokens += call.prompt_tokens or 0
         self.completion_tokens += call.completion_tokens or 0
@@ -68,6 +70,7 @@ def cost_total(lines: Iterable[CostLine]) -> CostLine:
     for line in lines:
         total.calls += line.calls
         total.failed += line.failed
+        total.cached += line.cached
         total.prompt_tokens += line.prompt_tokens
         total.completion_tokens += line.completion_tokens
         total.latency_ms += line.latency_ms

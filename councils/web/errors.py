@@ -6,16 +6,21 @@ from http import HTTPStatus
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.defaults import server_error as plain_server_error
 
 RETRY_AFTER_S = 10
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """What people see of a crash. A database that is away or busy is no crash of ours: it passes, and the page says so."""
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        # Without the request: its user would be looked up in the very database that is away.
-        response = render(None, "503.html", status=HTTPStatus.SERVICE_UNAVAILABLE)
+    is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    status = HTTPStatus.SERVICE_UNAVAILABLE if is_away else HTTPStatus.INTERNAL_SERVER_ERROR
+    # Not as a page of this request: its user would be looked up in the very database that may be away. The look is in a cookie.
+    response = render(None, f"{status.value}.html", {"request": request}, status=status)
+    if is_away:
         response["Retry-After"] = str(RETRY_AFTER_S)
-        return response
-    return plain_server_error(request)
+    return response
+
+
+def csrf_failure(request: HttpRequest, **_why: str) -> HttpResponse:
+    """A form without its token: of another site, out of date, or from a browser that keeps no cookies."""
+    return render(request, "403_csrf.html", status=HTTPStatus.FORBIDDEN)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -36,15 +35,6 @@ SIGN_UP = Limit(group="sign-up", rate="10/h", message=_("Too many accounts were 
 QUESTION = Limit(
     group="question", rate="20/m", message=_("You have asked many questions within a minute. Wait a moment and send it again.")
 )
-
-
-def client_address(request: HttpRequest) -> str:
-    """The visitor's address. ``X-Forwarded-For`` counts only as far as our own proxies wrote it."""
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-    trusted = int(settings.TRUSTED_PROXY_COUNT)
-    if trusted and len(hops) >= trusted:
-        return hops[-trusted]
-    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def signed_in(request: HttpRequest) -> User:

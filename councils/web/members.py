@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from councils.engine.steps import author_of, candidate_id, round_of
 from councils.engine.types import RunStatus, StepStatus
+from councils.models import CouncilRun
 from councils.snapshot import Snapshot
 
 HUES = 9
@@ -33,6 +34,14 @@ RUN_STATES: Mapping[str, State] = {
     RunStatus.FAILED.value: State(name="failed", word=_("Failed"), icon="failed"),
     RunStatus.CANCELLED.value: State(name="cancelled", word=_("Cancelled"), icon="cancelled"),
 }
+HELD = State(name="queued", word=_("Waits for the staff"), icon="waiting")
+
+
+def state_of(run: CouncilRun) -> State:
+    """How a run stands, for people."""
+    return HELD if run.is_held else RUN_STATES[run.status]
+
+
 ABSENT = State(name="absent", word=_("not asked"), icon="skipped")
 WAITING = State(name="waiting", word=_("waiting"), icon="waiting")
 OPINION_STATES: Mapping[StepStatus, State] = {

@@ -1,46 +1,34 @@
-"""The vote of one round as a page shows it: a matrix of reviewers and answers, and the count beside the other methods."""
+"""The reviews of one round as a matrix of reviewers and answers."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from councils.engine.tally import TallyResult
-from councils.engine.types import Ballot, StepStatus, VotingSystem
-from councils.models import RunStep
-from councils.web.members import Answer, Member, Panel, State, Text
-from councils.web.ties import is_run_off, shared_places
+from councils.engine import panel as vote_panel
+from councils.engine.steps import review_key, tally_key
+from councils.engine.types import Ballot, StepStatus
+from councils.web.counts import Count, count_of
+from councils.web.members import ABSENT, REVIEW_STATES, WAITING, Answer, Member, State, Text
+from councils.web.record import Record, problem_of
 
-AGREEMENT_WORDS: Mapping[str, Text] = {
-    "strong": _("strong"),
-    "moderate": _("moderate"),
-    "weak": _("weak"),
-    "none": _("none"),
-    "not measurable": _("not measurable"),
-}
-SYSTEMS: Mapping[VotingSystem, Text] = {
-    VotingSystem.RANKED_CHOICE: _("ranked choice"),
-    VotingSystem.WEIGHTED: _("weighted scores"),
-    VotingSystem.CONSENSUS: _("consensus"),
-}
-
-TIES_OF_A_RUN_OFF: Text = _(
-    "Among equals the one with fewer points (Borda) drops out first, then the one that wins fewer duels against them, "
-    "then one by lot, which is fixed for each run."
-)
-TIES_OF_FIGURES: Text = _("Among equals the one with more points (Borda) comes first, then one by lot, which is fixed for each run.")
+ROUNDS = (1, 2)
+NO_BALLOT: Text = _("What the reviewer wrote could not be read as a ballot.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What one reviewer said of one answer. ``place`` is its rank on the ballot from 1; ``own``: the reviewer's own, never shown to it."""
+    """What one reviewer said of one answer. ``place`` is its rank on the ballot from 1; ``own``: the reviewer's own, never shown to it.
+
+    ``anchor`` is where the page has the reasoning; empty where there is none.
+    """
 
     answer: Answer
     own: bool = False
     score: float | None = None
     place: int | None = None
     reasoning: str = ""
+    anchor: str = ""
 
     @property
     def heat(self) -> int:
@@ -54,8 +42,8 @@ class BallotRow:
 
     reviewer: Member
     state: State
-    cells: Sequence[Cell]
-    problem: str = ""
+    cells: Sequence[Cell] = ()
+    problem: Text = ""
 
     @property
     def counted(self) -> bool:
@@ -67,207 +55,115 @@ class BallotRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    answer: Answer
-    share: float
-    dropped: bool
-
-    @property
-    def width(self) -> int:
-        return round(self.share * 100)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
-    """One way to count. ``explanation`` is one sentence for people who do not know it."""
-
-    key: str
-    title: Text
-    explanation: Text
-    digits: int = 2
-
-
-METHODS = (
-    Method(
-        key="borda",
-        title=_("Share of points (Borda)"),
-        explanation=_("The average share of the other answers that reviewers placed below this one."),
-    ),
-    Method(
-        key="copeland",
-        title=_("Duels won (Copeland)"),
-        explanation=_("The share of the other answers that it beats one against one; a tie counts half."),
-    ),
-    Method(
-        key="schulze",
-        title=_("Beatpaths (Schulze)"),
-        explanation=_("How many answers it beats directly or by way of others, along the strongest chain."),
-        digits=0,
-    ),
-    Method(
-        key="weighted",
-        title=_("Score, evened out"),
-        explanation=_("The mean score from 1 to 10 after removing how generous each reviewer is."),
-        digits=1,
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """What one method gives one answer; ``first`` marks that method's only winner, ``shared`` each of several."""
-
-    method: Method
-    value: float | None
-    first: bool
-    shared: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """An answer's place in the order; ``tied``: only the lot has told it apart from another one at this place."""
-
-    place: int
-    tied: bool
-    answer: Answer
-    figures: Sequence[Figure]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
-    """The tally for people. ``margin`` is in shares of points, ``score`` the agreement in [0, 1] or ``None``.
-
-    ``ties`` says in one sentence how ties are broken; empty where none was.
-    """
-
-    winner: Answer
-    system: Text
-    standings: Sequence[Standing]
-    methods: Sequence[Method]
-    rounds: Sequence[Sequence[Share]]
-    agreement: Text
-    score: float | None
-    margin: float | None
-    contested: bool
-    has_cycle: bool
-    reached: bool | None
-    counted: int
-    cast: int
-    ties: Text
-
-    @property
-    def leaders(self) -> list[Answer]:
-        """Who shares the first place; the winner alone where nobody does."""
-        return [standing.answer for standing in self.standings if standing.place == 1]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """One round of reviews."""
+    """One round of reviews. ``asked`` reviewers were asked or will be; while the run lives the others have a line too."""
 
     round: int
     answers: Sequence[Answer]
     rows: Sequence[BallotRow]
-    count: Count | None
+    asked: int
+    count: Count | None = None
+
+    @property
+    def shades(self) -> range:
+        """The scores, for the legend."""
+        return range(1, 11)
 
     @property
     def counted(self) -> int:
         return sum(row.counted for row in self.rows)
 
     @property
+    def has_remarks(self) -> bool:
+        return any(row.remarks for row in self.rows)
+
+    @property
     def dissent(self) -> list[tuple[Member, Cell]]:
         """Reviewers who placed another answer first, with what they said of it."""
         if self.count is None:
             return []
-        firsts = ((row.reviewer, cell) for row in self.rows for cell in row.cells if cell.place == 1)
-        winner = self.count.winner.candidate
-        with_winner = {
-            row.reviewer.agent_id for row in self.rows for cell in row.cells if cell.place == 1 and cell.answer.candidate == winner
-        }
+        firsts = [(row.reviewer, cell) for row in self.rows for cell in row.cells if cell.place == 1]
+        winner = self.count.winner
+        with_winner = {reviewer.agent_id for reviewer, cell in firsts if cell.answer.candidate == winner.candidate}
         # Nobody votes on an own answer, so the winner's author cannot dissent.
-        bound = with_winner | {self.count.winner.member.agent_id}
+        bound = with_winner | {winner.member.agent_id}
         return [(reviewer, cell) for reviewer, cell in firsts if reviewer.agent_id not in bound]
 
 
-def ballot_row(step: RunStep, ballot: Ballot | None, reviewer: Member, answers: Sequence[Answer], state: State) -> BallotRow:
-    """The line of this review step; without a counted ballot it holds the reason."""
-    if ballot is None or step.status != StepStatus.DONE.value:
-        problem = step.payload.get("problem") or step.error_message
-        return BallotRow(reviewer=reviewer, state=state, cells=(), problem=str(problem))
+def votes_of(record: Record) -> Sequence[Vote]:
+    """The rounds of reviews that have begun; before that, while it may come, the first one as it will be."""
+    begun = [_vote(record, round_) for round_ in ROUNDS if _asked(record, round_)]
+    return begun or ([_to_come(record)] if record.is_live and _may_come(record) else [])
+
+
+def deciding(votes: Sequence[Vote]) -> Vote | None:
+    """The round that decides: the newest one that was counted, else the newest."""
+    counted = [vote for vote in votes if vote.count]
+    return next(reversed(counted or list(votes)), None)
+
+
+def _asked(record: Record, round_: int) -> int:
+    return sum(review_key(seat.agent_id, round_) in record.rows for seat in record.snapshot.spec.reviewing())
+
+
+def _may_come(record: Record) -> bool:
+    return record.snapshot.spec.enable_peer_review and not record.has_synthesis
+
+
+def _to_come(record: Record) -> Vote:
+    """A round that nobody was asked for yet. Its lines are there already, so that nothing jumps when the ballots come."""
+    spec = record.snapshot.spec
+    answers = [record.panel.answer(seat.agent_id) for seat in spec.answering()]
+    rows = [BallotRow(reviewer=record.panel.member(seat.agent_id), state=WAITING) for seat in spec.reviewing()]
+    return Vote(round=1, answers=answers, rows=rows, asked=len(rows))
+
+
+def _vote(record: Record, round_: int) -> Vote:
+    spec = record.snapshot.spec
+    counting = record.steps.get(tally_key(round_))
+    tally = counting.tally if counting else None
+    names = tally.order if tally else vote_panel.candidates(spec, record.steps, round_)
+    answers = [record.panel.answer(name) for name in names]
+    lines = (_line(record, seat.agent_id, round_, answers) for seat in spec.reviewing())
+    rows = [row for row in lines if row.state is not ABSENT or record.is_live]
+    return Vote(
+        round=round_,
+        answers=answers,
+        rows=rows,
+        asked=_asked(record, round_),
+        count=count_of(tally, record.panel) if tally else None,
+    )
+
+
+def _line(record: Record, agent_id: str, round_: int, answers: Sequence[Answer]) -> BallotRow:
+    """A reviewer's line; without a counted ballot it holds the reason."""
+    reviewer = record.panel.member(agent_id)
+    key = review_key(agent_id, round_)
+    row = record.rows.get(key)
+    if row is None:
+        return BallotRow(reviewer=reviewer, state=ABSENT)
+    state, ballot = record.state(row, REVIEW_STATES), record.steps[key].ballot
+    if ballot is None or row.status != StepStatus.DONE.value:
+        said = problem_of(row) or str(row.payload.get("problem") or "")
+        return BallotRow(reviewer=reviewer, state=state, problem=said or (NO_BALLOT if row.status == StepStatus.INVALID.value else ""))
+    return BallotRow(reviewer=reviewer, state=state, cells=_cells(ballot, reviewer, round_, answers))
+
+
+def _cells(ballot: Ballot, reviewer: Member, round_: int, answers: Sequence[Answer]) -> Sequence[Cell]:
     places = {agent: place for place, tier in enumerate(ballot.tiers, start=1) for agent in tier}
     verdicts = {verdict.agent_id: verdict for verdict in ballot.verdicts}
     cells = []
     for answer in answers:
         verdict = verdicts.get(answer.candidate)
+        reasoning = verdict.reasoning if verdict else ""
         cells.append(
             Cell(
                 answer=answer,
                 own=answer.member.agent_id == reviewer.agent_id,
                 score=verdict.score if verdict else None,
                 place=places.get(answer.candidate),
-                reasoning=verdict.reasoning if verdict else "",
+                reasoning=reasoning,
+                anchor=f"said-{round_}-{reviewer.agent_id}-{answer.anchor}" if reasoning else "",
             )
         )
-    return BallotRow(reviewer=reviewer, state=state, cells=cells)
-
-
-def present_count(tally: TallyResult, panel: Panel) -> Count:
-    """The tally in the words of the page."""
-    values: dict[str, Mapping[str, float] | None] = {
-        "borda": {name: float(value) for name, value in tally.borda.items()},
-        "copeland": {name: float(value) for name, value in tally.copeland.items()},
-        "schulze": {name: float(value) for name, value in tally.schulze_wins.items()},
-        "weighted": None if tally.weighted is None else {name: float(value) for name, value in tally.weighted.items()},
-    }
-    methods = [method for method in METHODS if values[method.key] is not None]
-    standings = _standings(tally, panel, methods, values)
-    rounds = [
-        [
-            Share(answer=panel.answer(name), share=float(share), dropped=name == round_.dropped)
-            for name, share in sorted(round_.shares.items(), key=lambda item: -item[1])
-        ]
-        for round_ in tally.rounds
-    ]
-    return Count(
-        winner=panel.answer(tally.winner),
-        system=SYSTEMS[tally.system],
-        standings=standings,
-        methods=methods,
-        rounds=rounds,
-        agreement=AGREEMENT_WORDS[tally.agreement.word],
-        score=None if tally.agreement.score is None else float(tally.agreement.score),
-        margin=None if tally.margin is None else float(tally.margin),
-        contested=tally.contested,
-        has_cycle=tally.has_cycle,
-        reached=tally.reached,
-        counted=tally.counted,
-        cast=tally.cast,
-        ties=_tie_rule(tally) if any(standing.tied for standing in standings) else "",
-    )
-
-
-def _standings(
-    tally: TallyResult, panel: Panel, methods: Sequence[Method], values: Mapping[str, Mapping[str, float] | None]
-) -> Sequence[Standing]:
-    places = shared_places(tally)
-    taken = Counter(places.values())
-
-    def figure(method: Method, candidate: str) -> Figure:
-        column = values[method.key] or {}
-        value = column.get(candidate)
-        best = [name for name, other in column.items() if other == max(column.values())]
-        return Figure(method=method, value=value, first=best == [candidate], shared=len(best) > 1 and candidate in best)
-
-    return [
-        Standing(
-            place=places[candidate],
-            tied=taken[places[candidate]] > 1,
-            answer=panel.answer(candidate),
-            figures=[figure(method, candidate) for method in methods],
-        )
-        for candidate in tally.order
-    ]
-
-
-def _tie_rule(tally: TallyResult) -> Text:
-    return TIES_OF_A_RUN_OFF if is_run_off(tally) else TIES_OF_FIGURES
+    return cells

@@ -1,5 +1,7 @@
 /** Where questions that were typed and not asked yet are kept, in this browser, for each person and form. */
 const LABEL = "question:";
+/** Under which name the browser's storage keeps a drawer. */
+export const nameOf = (drawer) => LABEL + drawer;
 const plain = (text) => text.replace(/\s+/g, " ").trim();
 
 /** Runs `use` on the storage; where that is full or forbidden, a draft lives as long as its page. */
