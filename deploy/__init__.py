@@ -1,0 +1,1 @@
+"""Scripts around the product: steps of checks, services for tests, translations."""
