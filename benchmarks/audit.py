@@ -90,6 +90,8 @@ def _check_calls(found: Audit, run: CouncilRun, calls: list[ModelCall]) -> None:
         done = sum(call.status == CallStatus.DONE for call in attempts)
         # A review may need one more call, for a ballot that could not be read.
         found.require(done <= (2 if key.startswith("review:") else 1), f"{run} paid {done} finished calls for {key}")
+    kept = set(RunStep.objects.filter(run=run, carried=True).values_list("key", flat=True))
+    found.require(not kept & by_step.keys(), f"{run} paid again for what it had kept: {sorted(kept & by_step.keys())}")
     open_steps = RunStep.objects.filter(run=run, status="running").count()
     found.require(not open_steps, f"{run} ended with {open_steps} running steps")
 
@@ -124,5 +126,5 @@ def _check_log(found: Audit, known: dict[str, ModelCall], log: list[dict[str, An
 
 def _unanswered(known: dict[str, ModelCall], answered: set[str]) -> Iterator[str]:
     for call_id, call in known.items():
-        if call.status == CallStatus.DONE and call_id not in answered:
+        if call.status == CallStatus.DONE and not call.cached and call_id not in answered:
             yield f"{call.run} has a finished call {call_id} that the provider did not answer"

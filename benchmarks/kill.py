@@ -5,8 +5,9 @@
 
 Starts a fake provider and ``manage.py serve``, asks questions, sends kill -9 at random moments, starts the server again, and so on. At
 the end every run must have ended well, its events must have no gap, no call may have begun after its step's result was committed, and
-the provider's own log must equal the ledger. Prints the counts; the exit status is 1 where a promise was broken. Without ``--database``
-a SQLite file is made and removed. A database that is given must be empty: it is migrated, and everything in it is audited.
+the provider's own log must equal the ledger, and the account of a budget must say what the ledger says. Prints the counts; the exit
+status is 1 where a promise was broken. Without ``--database`` a SQLite file is made and removed. A database that is given must be empty:
+it is migrated, and everything in it is audited.
 
 Lives much shorter than a take-over takes (one to two seconds here) show another rule: a run whose owner dies three times before it gets
 anywhere is given up. Such runs are counted and held against their events.
@@ -41,6 +42,10 @@ def settings_of(database: str) -> dict[str, str]:
         "RUN_HEARTBEAT_S": "0.25",
         "LLM_RETRY_BASE_DELAY": "0.05",
         "LOG_LEVEL": "WARNING",
+        # One visitor asks everything, and every call shall be made.
+        "RATE_LIMIT_REQUESTS": "0",
+        "RATE_LIMIT_READ_REQUESTS": "0",
+        "ENABLE_CACHE": "false",
     }
 
 

@@ -21,8 +21,9 @@ from django.db.backends.postgresql.base import DatabaseWrapper as PostgresConnec
 from benchmarks.audit import RESULTS, Audit, audit, read_log
 from benchmarks.staging import fake_model, stage_council
 from councils.engine.events import EventType
-from councils.models import CouncilConfiguration, CouncilRun, User
+from councils.models import AtLimit, Budget, CouncilConfiguration, CouncilRun, User
 from councils.services.asking import ask_council
+from councils.services.reconciling import differences
 from councils.store.claims import MAX_BARREN_DEATHS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,7 +63,7 @@ class Forked:
     """A server that begins as a copy of this process, which has loaded everything already: it starts in a tenth of the time."""
 
     def __init__(self, port: int, log: BinaryIO) -> None:
-        _leave_database()
+        leave_database()
         self._status: int | None = None
         self._pid = os.fork()
         if not self._pid:
@@ -86,7 +87,7 @@ class Forked:
         os.kill(self._pid, number)
 
 
-def _leave_database() -> None:
+def leave_database() -> None:
     """Close all connections: one that two processes use breaks in both."""
     connections.close_all()
     for connection in connections.all(initialized_only=True):
@@ -162,16 +163,19 @@ def carry_out(plan: Plan, directory: Path, chance: random.Random) -> Audit:
     with provider(log) as url:
         council = stage_council([fake_model(url, seat) for seat in SEATS], soft_deadline_s=0)
         user = User.objects.create_user("asker")
+        Budget.objects.create(limit_usd=1_000, at_limit=AtLimit.PARTIAL)
         server = Server(directory / "server.log", warm=plan.warm)
         try:
             kills = _rounds(plan, server, council, user, chance)
             server.start()
-            _wait_for_the_end()
+            wait_for_the_end()
             server.send(signal.SIGTERM)
         finally:
             server.close()
     found = audit(CouncilRun.objects.order_by("pk"), read_log(log))
-    _demand_good_ends(found)
+    demand_good_ends(found)
+    for difference in differences():
+        found.require(False, f"A budget does not agree with the ledger. {difference}")
     found.counts["kills"] = kills
     found.counts["seconds"] = round(time.monotonic() - started)
     return found
@@ -197,13 +201,14 @@ def _ask(council: CouncilConfiguration, user: User, first: int, end: int) -> int
     return end
 
 
-def _wait_for_the_end() -> None:
+def wait_for_the_end() -> None:
+    """Wait until no run is live any more, or patience ends: the audit tells."""
     end = time.monotonic() + END_PATIENCE_S
     while CouncilRun.objects.live().exists() and time.monotonic() < end:
         time.sleep(0.1)
 
 
-def _demand_good_ends(found: Audit) -> None:
+def demand_good_ends(found: Audit) -> None:
     """Every run has succeeded, unless three deaths in a row met it before it could finish one step: then it is given up, by rule."""
     for run in CouncilRun.objects.exclude(status="succeeded"):
         given_up = run.status == "failed" and _barren_deaths(run) >= MAX_BARREN_DEATHS

@@ -10,9 +10,12 @@ BASE_PATHS = {"openai": "/v1", "ollama": "", "anthropic": ""}
 INPUT_PRICE, OUTPUT_PRICE = "0.0013", "0.0027"
 
 
-def fake_model(url: str, behaviour: str, *, kind: str = "openai", **options: Any) -> ModelInfo:
-    """A model of the fake provider at ``url``. ``behaviour`` is what stands after ``fake:`` in its name."""
-    slug = f"fake-{kind}-{url.rpartition(':')[2]}"
+def fake_model(url: str, behaviour: str, *, kind: str = "openai", at: str = "", **options: Any) -> ModelInfo:
+    """A model of the fake provider at ``url``. ``behaviour`` is what stands after ``fake:`` in its name.
+
+    Models share one provider unless ``at`` names another one at the same address: what one does is not held against the others then.
+    """
+    slug = "-".join(part for part in ("fake", kind, url.rpartition(":")[2], at) if part)
     values = {"name": slug, "kind": kind, "base_url": url + BASE_PATHS[kind], "allow_private_address": True, "max_parallel_calls": 200}
     provider, _ = Provider.objects.get_or_create(slug=slug, defaults=values)
     prices = {"cost_per_1k_input_tokens": INPUT_PRICE, "cost_per_1k_output_tokens": OUTPUT_PRICE}
