@@ -3,9 +3,16 @@
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
-from councils.markdown import TAGS
+from councils.markdown import CLASSES, TAGS
 
-ATTRIBUTES = {"a": {"href", "title", "target", "rel"}, "ol": {"start"}}
+ATTRIBUTES = {
+    "a": {"href", "title", "target", "rel"},
+    "ol": {"start"},
+    "div": {"class", "tabindex", "role", "aria-label"},
+    "span": {"class"},
+    "li": {"class"},
+}
+FIXED = {("div", "tabindex"): "0", ("div", "role"): "region", ("div", "aria-label"): "Table"}
 SCHEMES = {"http", "https", "mailto"}
 REL = {"noopener", "noreferrer", "nofollow"}
 
@@ -23,6 +30,8 @@ class Judge(HTMLParser):
             self.faults.append(f"tag {tag}")
         given = {name: value or "" for name, value in attrs}
         self.faults += [f"attribute {name} of {tag}" for name in given if name not in ATTRIBUTES.get(tag, set())]
+        self.faults += [f"{name} {value} of {tag}" for name, value in given.items() if FIXED.get((tag, name), value) != value]
+        self.faults += [f"class {name} of {tag}" for name in given.get("class", "").split() if name not in CLASSES.get(tag, ())]
         if "href" in given:
             self.links.append(given["href"])
             self._judge_link(given)

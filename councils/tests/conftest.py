@@ -1,11 +1,14 @@
 """What tests of several layers share: a fake provider over real sockets, councils that ask it, an engine, people."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.backends.base.operations import BaseDatabaseOperations
+from hypothesis import settings
 from pytest_django.fixtures import Settings
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -14,6 +17,12 @@ from benchmarks.staging import fake_model, stage_council
 from councils.models import CouncilConfiguration, User
 from councils.runner.host import EngineHost
 from councils.tests.durability.support import QUICK, Asker
+
+# A loaded machine is no reason for a property to fail.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
+FLUSHES = 5
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +34,24 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
             with connection.cursor() as cursor:
                 others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 cursor.execute(f"SELECT pg_terminate_backend(pid) {others}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_flush() -> Iterator[None]:
+    """A server of a test may still end a request while the tables are emptied: PostgreSQL breaks one of the two off. Then once more."""
+    empty = BaseDatabaseOperations.execute_sql_flush
+
+    def empty_in_the_end(operations: BaseDatabaseOperations, statements: Sequence[str]) -> None:
+        for _ in range(FLUSHES - 1):
+            try:
+                return empty(operations, statements)
+            except OperationalError:
+                time.sleep(0.3)
+        return empty(operations, statements)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", empty_in_the_end)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -117,11 +117,17 @@ def make_run(
     return run
 
 
+FAULTS: Mapping[StepStatus, Mapping[str, str]] = {
+    StepStatus.FAILED: {"error_kind": "timeout", "error_message": "The answer did not come in time."},
+    StepStatus.INVALID: {"error_kind": "unknown_label", "error_message": "'Z9Q' is not one of the answers shown."},
+}
+
+
 def add_step(run: CouncilRun, key: str, stage: Stage, status: StepStatus, **fields: Any) -> RunStep:
     """One step with one call that has been booked, as far as the status says so."""
     agent_id = key.partition(":")[2].partition(":")[0]
     failed = status in {StepStatus.FAILED, StepStatus.INVALID}
-    faults = {"error_kind": "timeout", "error_message": "The answer did not come in time."} if status is StepStatus.FAILED else {}
+    faults = FAULTS.get(status, {})
     open_now = status in {StepStatus.RUNNING, StepStatus.LATE}
     step = RunStep.objects.create(
         run=run,
@@ -173,7 +179,7 @@ def _add_steps(run: CouncilRun, plan: RunPlan) -> None:
             ballots.append(make_ballot(agent_id, [agent for agent in order if agent in standing and agent != agent_id]))
             payload = {"ballot": ballot_to_json(ballots[-1])}
         elif status is StepStatus.INVALID:
-            payload = {"problem": "The ballot names answers that were not shown."}
+            payload = {"problem": FAULTS[status]["error_message"]}
         add_step(run, f"review:{agent_id}", Stage.REVIEW, status, payload=payload)
     if plan.counted:
         system = VotingSystem(run.config_snapshot["spec"]["voting_system"])

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from councils.engine.reasons import Reason, ReasonCode
 from councils.engine.types import Mark, RunStatus, Stage, StepStatus
 from councils.models import Conversation, CouncilConfiguration, CouncilRun, RunStep, User
+from councils.models.base import new_public_id
 from councils.tests.factories import RunPlan, finished_plan, make_council, make_run
 
 ANSWER = """Charge **ten months' price for twelve months**, and print the saving in money rather than in percent.
@@ -31,6 +33,11 @@ LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitaen"
 ARABIC = "يجب أن يكون السعر السنوي مساوياً لعشرة أشهر. هذا عرض يفهمه الناس بسرعة ويكررونه لبعضهم البعض، **ولا يحتاج إلى شرح**."
 
 
+def because(reason: Reason) -> dict[str, Any]:
+    """The fields of a run that ended so."""
+    return {"reason": str(reason), "reason_code": reason.code.value, "reason_facts": dict(reason.facts)}
+
+
 def usual(owner: User, council: CouncilConfiguration, **fields: Any) -> CouncilRun:
     """A finished run of four members who disagree a little."""
     orders: Mapping[int, tuple[int, ...]] = {1: (3, 2, 4), 2: (1, 3, 4), 3: (1, 4, 2), 4: (1, 3, 2)}
@@ -39,7 +46,7 @@ def usual(owner: User, council: CouncilConfiguration, **fields: Any) -> CouncilR
         council=council,
         answer=ANSWER,
         plan=finished_plan(4, orders=orders),
-        reason="The chairman wrote this from 4 answers and 4 of 4 ballots.",
+        **because(Reason(ReasonCode.WRITTEN_FROM_BALLOTS, {"answers": 4, "counted": 4, "cast": 4})),
         consensus_score=0.33,
         **fields,
     )
@@ -92,15 +99,15 @@ def synthesising(owner: User, council: CouncilConfiguration) -> CouncilRun:
 
 def failed(owner: User, council: CouncilConfiguration) -> CouncilRun:
     """No member answered."""
-    reason = "No member answered: Analyst (timeout), Skeptic (authentication failed), Customer (rate limited), Operator (timeout)."
-    return make_run(owner=owner, council=council, status=RunStatus.FAILED, plan=RunPlan(opinions=[StepStatus.FAILED] * 4), reason=reason)
+    faults = (("Analyst", "timeout"), ("Skeptic", "authentication_failed"), ("Customer", "rate_limited"), ("Operator", "timeout"))
+    why = because(Reason(ReasonCode.NO_ANSWER, {"members": faults}))
+    return make_run(owner=owner, council=council, status=RunStatus.FAILED, plan=RunPlan(opinions=[StepStatus.FAILED] * 4), **why)
 
 
 def cancelled(owner: User, council: CouncilConfiguration) -> CouncilRun:
     """Stopped while two members were writing."""
     plan = RunPlan(opinions=[StepStatus.DONE, StepStatus.CANCELLED, StepStatus.DONE, StepStatus.CANCELLED])
-    reason = "Cancelled. What had been answered until then is kept."
-    run = make_run(owner=owner, council=council, status=RunStatus.CANCELLED, plan=plan, reason=reason)
+    run = make_run(owner=owner, council=council, status=RunStatus.CANCELLED, plan=plan, **because(Reason(ReasonCode.CANCELLED)))
     _give_texts(run, OPINIONS)
     return run
 
@@ -117,6 +124,53 @@ def extreme(owner: User) -> CouncilRun:
     texts = [(OPINIONS[place % 4] + "\n\n") * 30 for place in range(9)]
     _give_texts(run, [ARABIC, LONG_WORD * 5 + "\n\n```\n" + "x = 1; " * 60 + "\n```", *(text[:8000] for text in texts[2:])])
     return run
+
+
+def troubled(owner: User) -> CouncilRun:
+    """A live run in which each member has a trouble of its own: a substitute, ten tries, a failure, lateness. Personas long and short."""
+    council = make_council(name="Council in trouble")
+    for place, persona in enumerate(("You count.", "You doubt everything that is said here. " * 12, LONG_WORD * 4, ARABIC), start=1):
+        council.members.filter(position=place).update(persona=persona)
+    plan = RunPlan(opinions=[StepStatus.DONE, StepStatus.RUNNING, StepStatus.FAILED, StepStatus.LATE])
+    run = make_run(owner=owner, council=council, status=RunStatus.RUNNING, plan=plan, next_seq=9)
+    _give_texts(run, OPINIONS)
+    steps = {step.key: step for step in run.steps.all()}
+    _try_again(steps["opinion:agent_1"], tries=1, substitute="llama3.2:1b")
+    _try_again(steps["opinion:agent_2"], tries=9, substitute="")
+    steps["opinion:agent_3"].error_message = f"The provider has a fault of its own. It said: {LONG_WORD * 6}"
+    steps["opinion:agent_3"].save()
+    return run
+
+
+def wordy(owner: User) -> CouncilRun:
+    """Reviewers who give two hundred lines of reasons for one score, an answer with many headings, code, tasks and a wide table."""
+    table = "| " + " | ".join(f"column {n}" for n in range(12)) + " |\n" + "|---" * 12 + "|\n" + ("| 1,234.56 " * 12 + "|\n") * 4
+    code = "```python\ndef price(monthly: float) -> float:\n    # Two months are free.\n    return monthly * 10\n```"
+    change = "```diff\n- price = 12\n+ price = 10\n```"
+    sections = "".join(f"## {number}. What to do in the {number}th week\n\n{CHURN}\n\n{DOUBT}\n\n" for number in range(1, 9))
+    tasks = "- [x] ask twenty leavers\n- [ ] print the saving in money"
+    answer = f"{sections}# The numbers\n\n{table}\n\n# The code\n\n{code}\n\n{change}\n\n# Then\n\n{tasks}\n"
+    run = make_run(owner=owner, council=make_council(name="Wordy council"), answer=answer)
+    _give_texts(run, OPINIONS)
+    review = run.steps.get(key="review:agent_2")
+    for ranking in review.payload["ballot"]["verdicts"]:
+        ranking["reasoning"] = "\n".join(f"{line}. It says what it means and why." for line in range(1, 201))
+    review.save()
+    return run
+
+
+def _try_again(step: RunStep, *, tries: int, substitute: str) -> None:
+    """Earlier attempts that failed, before the one that the step has."""
+    last = step.calls.get()
+    for attempt in range(1, tries + 1):
+        last.pk, last.public_id, last.attempt = None, new_public_id(), attempt + 1
+        last.substituted, last.model_name = bool(substitute), substitute or last.model_name
+        last.save()
+    step.calls.filter(attempt__lte=tries).update(
+        status="refused", error_kind="rate_limited", error_detail="The provider asks us to slow down."
+    )
+    if substitute:
+        RunStep.objects.filter(pk=step.pk).update(substituted=True, model_name=substitute)
 
 
 def long_conversation(owner: User, council: CouncilConfiguration) -> Conversation:

@@ -134,8 +134,8 @@ class TestSentences:
         assert tell(board, {"type": "moon_landed"}) == ""
 
     def test_an_unknown_cost_is_not_told_as_zero(self) -> None:
-        assert summary(END) == "Succeeded. The chairman wrote this. 1,234 tokens, $0.0125."
-        assert summary(END | {"unknown_costs": 2}).endswith("$0.0125 and 2 calls of unknown cost.")
+        assert summary(END) == "Succeeded. The chairman wrote this. 1,234 tokens, 0.0125 USD."
+        assert summary(END | {"unknown_costs": 2}).endswith("0.0125 USD and 2 calls of unknown cost.")
 
 
 class TestScreens:
@@ -150,7 +150,7 @@ class TestScreens:
             screen.finish(board, END | {"answer": "Blue.\x1b[2J"})
 
         assert out == ["Blue.[2J"]
-        assert progress == ["Ada answered (1.5 s)", "Succeeded. The chairman wrote this. 1,234 tokens, $0.0125."]
+        assert progress == ["Ada answered (1.5 s)", "Succeeded. The chairman wrote this. 1,234 tokens, 0.0125 USD."]
 
     def test_programs_get_the_events_and_nothing_else(self, board: Board) -> None:
         out: list[str] = []

@@ -1,5 +1,6 @@
 """Every check is silent on the shipped settings and speaks on a fault made for it."""
 
+import logging
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -297,3 +298,43 @@ def test_a_private_host_without_its_port_is_refused_by_name(settings: Settings, 
 
     (message,) = checks.check_private_hosts()
     assert (message.id, message.msg) == ("councils.E009", f"PRIVATE_PROVIDER_HOSTS holds {entry}.")
+
+
+@pytest.mark.parametrize(
+    ("redirect", "header", "found"),
+    [(True, None, ["councils.W002"]), (True, ("HTTP_X_FORWARDED_PROTO", "https"), []), (False, None, [])],
+)
+def test_a_site_that_would_redirect_for_ever_is_reported(redirect: bool, header: Any, found: list[str], settings: Settings) -> None:
+    settings.SECURE_SSL_REDIRECT, settings.SECURE_PROXY_SSL_HEADER = redirect, header
+
+    assert ids(checks.check_https()) == found
+    assert checks.check_https in set[object](registry.registry.deployment_checks)
+
+
+@pytest.mark.parametrize(
+    ("engine", "database", "found"),
+    [("celery", "sqlite3", ["councils.W003"]), ("celery", "postgresql", []), ("embedded", "sqlite3", [])],
+)
+def test_workers_on_a_file_of_one_machine_are_reported(
+    engine: str, database: str, found: list[str], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RUN_ENGINE = engine
+    monkeypatch.setitem(connections.settings["default"], "ENGINE", f"django.db.backends.{database}")
+
+    assert ids(checks.check_shared_sqlite()) == found
+    assert checks.check_shared_sqlite in set[object](registry.registry.deployment_checks)
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [("allkeys-lru", (logging.ERROR, "councils.E007")), (redis.TimeoutError("slow"), (logging.WARNING, "councils.W001"))],
+)
+def test_a_process_that_starts_logs_what_is_wrong_with_the_broker(
+    policy: str | Exception, said: tuple[int, str], settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_URL = "redis://queue:6379/0"
+    monkeypatch.setattr("councils.checks.redis.Redis.from_url", lambda url, **options: RedisWith(policy))
+
+    checks.tell_redis_policy().join()
+
+    assert [(record.levelno, record.getMessage()[:13]) for record in caplog.records if record.name == checks.__name__] == [said]

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from councils.markdown import MAX_BRACKETS, MAX_CHARS, MAX_NESTING, render
+from councils.markdown import FEWEST_HEADINGS, LONG_HTML, MAX_BRACKETS, MAX_CHARS, MAX_NESTING, Heading, render, render_with_headings
 from councils.tests.allow_list import faults_of, links_of
 
 HOSTILE: list[str] = json.loads((Path(__file__).parent / "data" / "hostile_markdown.json").read_text("utf-8"))
@@ -43,7 +44,7 @@ def test_what_people_write_in_markdown_is_kept() -> None:
     for piece in ("<strong>b</strong>", "<em>i</em>", "<s>s</s>", "<code>c</code>", "<li>one</li>", '<ol start="3">', "<blockquote>"):
         assert piece in html
     assert "<td>1</td>" in html
-    assert "<pre><code>x &lt; 1\n</code></pre>" in html
+    assert '<pre><code>x &lt; <span class="hl-number">1\n</span></code></pre>' in html
 
 
 def test_single_line_ends_are_kept() -> None:
@@ -106,7 +107,7 @@ def test_text_that_would_take_long_to_parse_is_not_parsed(text: str) -> None:
 
 
 def test_a_recursion_that_goes_too_deep_ends_in_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    def overflow(_text: str) -> str:
+    def overflow(*_args: object) -> str:
         raise RecursionError
 
     monkeypatch.setattr("councils.markdown._parsed", overflow)
@@ -131,3 +132,63 @@ def test_a_long_table_that_people_write_is_a_table() -> None:
     table = "| a | b | c |\n|---|---|---|\n" + "| 1 | 2 | 3 |\n" * 500
 
     assert "<table" in render(table)
+
+
+def test_a_wide_table_scrolls_by_itself_and_by_keyboard() -> None:
+    html = render("| a |\n|---|\n| 1 |")
+
+    assert html.startswith('<div class="scroll-x" tabindex="0" role="region" aria-label="Table"><table>')
+    assert html.endswith("</table></div>\n")
+
+
+def test_a_table_is_named_in_the_language_of_its_reader() -> None:
+    with translation.override("fr"):
+        french = render("| a |\n|---|\n| 2 |")
+
+    assert french.count("aria-label") == render("| a |\n|---|\n| 2 |").count("aria-label") == 1
+
+
+def test_tasks_are_marked_as_open_or_done() -> None:
+    html = render("- [ ] buy\n- [x] sell\n- [y] keep\n- plain")
+
+    assert '<li class="task">buy</li>' in html
+    assert '<li class="task-done">sell</li>' in html
+    assert "<li>[y] keep</li>" in html
+
+
+def test_code_is_coloured_by_classes_alone() -> None:
+    html = render('```python\ndef price():  # why\n    return "<b>"\n```')
+
+    for piece in ('<span class="hl-word">def </span>', '<span class="hl-comment"># why', "&lt;b&gt;"):
+        assert piece in html
+    assert "style" not in html
+
+
+@pytest.mark.parametrize("raw", ['<span class="hl-word">x</span>', '<div class="scroll-x" role="region">x</div>', '<h1 id="part-1">x</h1>'])
+def test_what_we_make_ourselves_cannot_be_written_by_hand(raw: str) -> None:
+    assert "<span" not in render(raw)
+    assert "<div" not in render(raw)
+    assert "<h" not in render(raw)
+
+
+def test_headings_can_be_linked_to_where_the_page_asks_for_it() -> None:
+    text = "# One *and* `two`\n\n## One *and* `two`\n\nThree\n====="
+
+    rendered = render_with_headings(text, anchors="part")
+
+    assert rendered.headings == (Heading(1, "One and two", "part-1"), Heading(2, "One and two", "part-2"), Heading(1, "Three", "part-3"))
+    assert '<h3 id="part-1">' in rendered.html
+    assert '<h4 id="part-2">' in rendered.html
+    assert "id=" not in render(text)
+
+
+def test_only_a_long_text_with_many_headings_gets_contents() -> None:
+    many = "".join(f"# Part {number}\n\ntext\n\n" for number in range(FEWEST_HEADINGS))
+
+    assert not render_with_headings(many, anchors="part").is_long
+    assert render_with_headings(many + "word " * LONG_HTML, anchors="part").is_long
+    assert not render_with_headings("# One\n\n" + "word " * LONG_HTML, anchors="part").is_long
+
+
+def test_text_that_is_shown_as_written_has_no_headings() -> None:
+    assert render_with_headings("# One\n\n" + ">" * (MAX_NESTING + 6) + " deep", anchors="part").headings == ()

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
+from django.test import RequestFactory
 from pytest_django.fixtures import Settings
 
-from councils.origins import Origin, OriginValidator, may_connect, parse_origin
+from councils.origins import Origin, OriginValidator, client_address, may_connect, parse_origin
 
 
 @pytest.fixture(autouse=True)
@@ -152,3 +153,26 @@ async def test_the_consumer_is_reached_only_by_pages_of_this_site(origin: str, a
     connected, _ = await socket.connect()
 
     assert connected is admitted
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "203.0.113.7", "127.0.0.1"),
+        (1, "203.0.113.7", "203.0.113.7"),
+        (1, "198.51.100.1, 203.0.113.7", "203.0.113.7"),
+        (2, "6.6.6.6, 198.51.100.1, 203.0.113.7", "198.51.100.1"),
+        (2, "203.0.113.7", "127.0.0.1"),
+        (1, "", "127.0.0.1"),
+        (1, "not an address", "127.0.0.1"),
+        (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        (1, "2001:db8:1:2:ffff::9", "2001:db8:1:2::/64"),
+        (1, "::ffff:203.0.113.7", "203.0.113.7"),
+    ],
+)
+def test_a_forwarded_address_counts_only_as_far_as_our_proxies_wrote_it(
+    settings: Settings, proxies: int, forwarded: str, address: str
+) -> None:
+    settings.TRUSTED_PROXY_COUNT = proxies
+
+    assert client_address(RequestFactory().get("/", headers={"X-Forwarded-For": forwarded})) == address

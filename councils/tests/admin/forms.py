@@ -22,8 +22,19 @@ def provider_form(**fields: Any) -> dict[str, str]:
         "options": "{}",
         "api_key": "",
         "api_key_env": "",
+        "endpoints-TOTAL_FORMS": 0,
+        "endpoints-INITIAL_FORMS": 0,
     }
     return sent(**(plain | fields))
+
+
+def endpoint_rows(*rows: Mapping[str, Any], stored: int = 0) -> dict[str, Any]:
+    """The table of further addresses with these rows, the first ``stored`` of which are there already."""
+    table: dict[str, Any] = {"endpoints-TOTAL_FORMS": len(rows), "endpoints-INITIAL_FORMS": stored}
+    for number, row in enumerate(rows):
+        plain = {"max_parallel_calls": 8, "is_active": True}
+        table |= {f"endpoints-{number}-{name}": value for name, value in (plain | dict(row)).items()}
+    return table
 
 
 def provider_form_of(provider: Provider, **fields: Any) -> dict[str, str]:
@@ -34,6 +45,7 @@ def provider_form_of(provider: Provider, **fields: Any) -> dict[str, str]:
 
 def model_form(provider: Provider, **fields: Any) -> dict[str, str]:
     plain = {"provider": provider.pk, "name": "small", "label": "", "structured_mode": "json_schema", "options": "{}", "is_active": True}
+    plain |= {"prices-TOTAL_FORMS": 0, "prices-INITIAL_FORMS": 0}
     return sent(**(plain | fields))
 
 
@@ -55,6 +67,7 @@ def council_form(
         "description": "",
         "is_active": True,
         "is_default": bool(stored and CouncilConfiguration.objects.filter(pk=stored.pk, is_default=True).exists()),
+        "use_cache": True,
         "enable_peer_review": True,
         "peer_review_anonymous": True,
         "voting_system": "ranked_choice",

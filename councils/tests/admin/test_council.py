@@ -37,7 +37,10 @@ def test_staff_set_up_a_council_and_use_it_at_once(admin: Client, root: User, fa
     host = provider_form(base_url=f"{fake_provider.url}/v1", allow_private_address=True)
     admin.post("/admin/councils/provider/add/", host)
     provider = Provider.objects.get(slug="acme")
-    admin.post("/admin/councils/modelinfo/add/", model_form(provider, name="fake:tokens=20,rate=5000"))
+    admin.post(
+        "/admin/councils/modelinfo/add/",
+        model_form(provider, name="fake:tokens=20,rate=5000", cost_per_1k_input_tokens="0.1", cost_per_1k_output_tokens="0.2"),
+    )
     admin.post(ADD, council_form(ModelInfo.objects.get()))
 
     run, _ = ask_council(by=root, council=CouncilConfiguration.objects.get(slug="quick"), question="Which is best?")
@@ -229,7 +232,7 @@ def test_saving_the_default_again_keeps_it(admin: Client) -> None:
 def test_the_default_survives_switching_off_and_deleting(admin: Client) -> None:
     default, other = make_council(slug="default", is_default=True), make_council(slug="other")
 
-    assert "stays on" in act(admin, "deactivate", default, other)
+    assert "stays as it is. The default council cannot be switched off." in act(admin, "deactivate", default, other)
     assert set(CouncilConfiguration.objects.active().values_list("slug", flat=True)) == {"default"}
 
     admin.post(LIST, {"action": "delete_selected", "_selected_action": [default.pk, other.pk], "post": "yes"})
@@ -256,3 +259,61 @@ def test_a_copy_has_the_same_seats_and_is_switched_off(admin: Client) -> None:
     for copy in copies:
         assert (copy.is_active, copy.is_default, copy.members.count()) == (False, False, 4)
     assert council.members.count() == 4
+
+
+def test_faults_are_said_beside_the_field_and_summed_up_with_links(admin: Client) -> None:
+    unpriced = make_model("dear", cost_per_1k_input_tokens=None)
+    form = council_form(make_model(), quorum=5, members={"1-model": unpriced.pk})
+
+    page = admin.post(ADD, form)
+
+    text = page.content.decode()
+    links = {where: sentence for where, _label, sentence in page.context["problems"]}
+    assert "from 1 to the number of answering seats, 3" in links["#id_quorum"]
+    assert "The price of dear is not known." in links["#id_members-1-model"]
+    assert "from 1 to the number of answering seats" in str(page.context["adminform"].form.errors["quorum"])
+    assert '<a class="office-link" href="#id_quorum">' in text
+    assert 'id="id_quorum"' in text
+    assert not CouncilConfiguration.objects.exists()
+
+
+def test_a_chairman_without_a_price_is_blamed_where_it_was_chosen(admin: Client) -> None:
+    form = council_form(make_model(), chairman_model=make_model("dear", cost_per_1k_output_tokens=None).pk)
+
+    problems = admin.post(ADD, form).context["problems"]
+
+    assert ("#id_chairman_model", "The price of dear is not known. Staff must enter it, or mark the model as free.") in [
+        (where, sentence) for where, _label, sentence in problems
+    ]
+
+
+def test_two_seats_that_cannot_see_enough_answers_are_explained(admin: Client) -> None:
+    page = admin.post(ADD, council_form(make_model(), seats=2, min_models=2))
+
+    assert "A reviewer must see at least 2 answers by others" in page.content.decode()
+    assert "#id_enable_peer_review" in [where for where, _label, _sentence in page.context["problems"]]
+
+
+def test_a_row_with_a_number_and_nothing_else_is_no_seat(admin: Client) -> None:
+    admin.post(ADD, council_form(make_model(), seats=4, members={"3-name": "", "3-agent_id": "", "3-model": "", "3-position": 4}))
+
+    assert len(seats_of()) == 3
+
+
+def test_places_count_from_one_and_may_be_typed(admin: Client) -> None:
+    model = make_model()
+    admin.post(ADD, council_form(model))
+    council = CouncilConfiguration.objects.get()
+    seats = admin.get(address_of(council)).context["inline_admin_formsets"][0].formset
+
+    assert [form.initial["position"] for form in seats.forms] == [1, 2, 3]
+    admin.post(address_of(council), council_form(model, stored=council, members={"0-position": 3, "1-position": 1, "2-position": 2}))
+    assert [agent_id for agent_id, _ in seats_of()] == ["agent_2", "agent_3", "agent_1"]
+
+
+def test_the_form_follows_the_order_in_which_people_think(admin: Client) -> None:
+    page = admin.get(ADD).content.decode()
+
+    places = [page.index(f'id="{name}"') for name in ("id_name", "id_members-0-model", "id_voting_system", "id_chairman_model")]
+    assert places == sorted(places)
+    assert page.count('name="members-TOTAL_FORMS"') == page.count('name="chairman_fallbacks-TOTAL_FORMS"') == 1

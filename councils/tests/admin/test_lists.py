@@ -1,9 +1,11 @@
 """Lists for people: the newest first, questions instead of codes, money and times with their units."""
 
 import re
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.admin import site
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
@@ -67,7 +69,7 @@ def test_a_run_leads_to_its_page_for_whom_the_page_opens(admin: Client, root: Us
     ("kind", "amount", "title"),
     [
         (EntryKind.CHARGED, "0.0012", "charged 0.0012 USD to ada"),
-        (EntryKind.RESERVED, "2", "reserved 2 USD for ada"),
+        (EntryKind.CORRECTED, "2", "corrected 2 USD for ada"),
         (EntryKind.CHARGED, None, "charged an unknown amount to ada"),
     ],
 )
@@ -130,3 +132,48 @@ def test_the_first_page_does_not_say_the_side_bar_again(admin: Client) -> None:
 
 def test_the_admin_has_the_sites_icon(admin: Client) -> None:
     assert f'href="/{settings.STATIC_URL.strip("/")}/councils/icon.svg"' in admin.get(reverse("admin:index")).content.decode()
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "config_snapshot__icontains",
+        "config_snapshot__members__0__persona__startswith",
+        "idempotency_key__startswith",
+        "request_hash__startswith",
+        "sealed_keys__isnull",
+        "message__text__icontains",
+        "question_start__startswith",
+        "status__startswith",
+        "owner__password__startswith",
+    ],
+)
+def test_a_list_is_filtered_by_nothing_that_it_does_not_offer(admin: Client, lookup: str) -> None:
+    make_run()
+
+    assert admin.get(list_of(CouncilRun), {lookup: "a"}).status_code == 400
+
+
+def test_a_list_is_filtered_by_what_its_filters_and_our_links_ask(admin: Client) -> None:
+    run = make_run()
+    booked(run)
+
+    cases: tuple[tuple[type[Model], dict[str, Any]], ...] = (
+        (CouncilRun, {"status__exact": run.status}),
+        (CouncilRun, {"council__id__exact": run.council_id}),
+        (CouncilRun, {"owner__id__exact": run.owner_id}),
+        (CouncilRun, {"conversation__id__exact": run.conversation_id}),
+        (ModelCall, {"run__id__exact": run.pk}),
+        (LedgerEntry, {"call__run__id__exact": run.pk}),
+    )
+    for model, asked in cases:
+        page = admin.get(list_of(model), asked)
+        assert page.status_code == 200, asked
+        assert page.context["cl"].result_count, asked
+
+
+def test_every_filter_that_a_list_shows_can_be_used(admin: Client) -> None:
+    for model, looks in site._registry.items():
+        page = admin.get(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"))
+        asked = [name for spec in page.context["cl"].filter_specs for name in spec.expected_parameters() if name]
+        assert [name for name in asked if not looks.lookup_allowed(name, "1", page.wsgi_request)] == []

@@ -8,10 +8,10 @@ from django.test import Client
 from django.utils.html import escape
 
 from councils.engine.prompts import DEFAULT_PROMPTS
-from councils.models import CouncilConfiguration, PromptTemplate, User
+from councils.models import CouncilConfiguration, PromptTemplate, RunPrompt, User
 from councils.tests.admin.conftest import sign_in, staff_with
 from councils.tests.admin.forms import council_form
-from councils.tests.factories import make_council, make_model
+from councils.tests.factories import make_council, make_model, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +37,8 @@ def page_of(admin: Client, template: PromptTemplate) -> str:
 
 
 def use(browser: Client, template: PromptTemplate, *councils: CouncilConfiguration) -> int:
-    return browser.post(f"{PROMPTS}{template.pk}/use/", {"council": [council.pk for council in councils]}).status_code
+    form = {"council": [council.pk for council in councils], "confirmed": "yes"}
+    return browser.post(f"{PROMPTS}{template.pk}/use/", form).status_code
 
 
 def prompt_in(council: CouncilConfiguration) -> PromptTemplate | None:
@@ -109,6 +110,80 @@ def test_prompts_of_the_other_stages_move_too(admin: Client, stage: str) -> None
     use(admin, new, council)
 
     assert getattr(CouncilConfiguration.objects.get(pk=council.pk), column) == new
+
+
+def test_putting_into_use_asks_first_and_shows_what_changes(admin: Client) -> None:
+    old, new = two_versions()
+    council = council_on(old, name="Pricing board")
+
+    page = admin.post(f"{PROMPTS}{new.pk}/use/", {"council": [council.pk]}).content.decode()
+
+    assert "Pricing board: version 1 → version 2" in page
+    assert "<ins>very</ins>" in page.replace("<ins>very </ins>", "<ins>very</ins>").replace("<ins> very</ins>", "<ins>very</ins>")
+    assert "Publish version 2" in page
+    assert prompt_in(council) == old
+
+
+def test_going_back_to_an_earlier_version_is_called_so_and_leaves_the_later_one(admin: Client) -> None:
+    old, new = two_versions()
+    council = council_on(new)
+
+    assert "Roll back to version 1…" in page_of(admin, old)
+    page = admin.post(f"{PROMPTS}{old.pk}/use/", {"council": [council.pk]}).content.decode()
+    assert "Roll back to version 1" in page
+    done = admin.post(f"{PROMPTS}{old.pk}/use/", {"council": [council.pk], "confirmed": "yes"}, follow=True).content.decode()
+
+    assert prompt_in(council) == old
+    assert "Version 2 is kept" in done
+    assert PromptTemplate.objects.count() == 2
+
+
+def test_any_two_texts_of_a_stage_are_compared(admin: Client) -> None:
+    old, new = two_versions()
+    other = version("Take your time. {question}", name="slow")
+
+    page = admin.get(f"{PROMPTS}{new.pk}/compare/").content.decode()
+    assert "brief, version 1" in page
+    assert "Words that differ are marked" in page
+    for query in (f"?from={old.pk}&to={other.pk}", f"?from=built-in&to={new.pk}", "?from=99999&to=x"):
+        assert admin.get(f"{PROMPTS}{new.pk}/compare/{query}").status_code == 200
+    assert "Both say the same." in admin.get(f"{PROMPTS}{new.pk}/compare/?from={new.pk}").content.decode()
+
+
+def test_comparing_needs_the_right_to_view() -> None:
+    old, _ = two_versions()
+
+    assert sign_in(staff_with("view_prompttemplate")).get(f"{PROMPTS}{old.pk}/compare/").status_code == 200
+    assert sign_in(staff_with("view_councilrun")).get(f"{PROMPTS}{old.pk}/compare/").status_code == 403
+
+
+def test_a_version_leads_to_the_runs_that_asked_with_it(admin: Client) -> None:
+    old, new = two_versions()
+    run = make_run(council=council_on(old))
+    RunPrompt.objects.create(run=run, template=old)
+
+    page = page_of(admin, old)
+
+    assert f"/admin/councils/councilrun/?prompts__id__exact={old.pk}" in page
+    assert [row.pk for row in admin.get("/admin/councils/councilrun/", {"prompts__id__exact": old.pk}).context["cl"].result_list] == [
+        run.pk
+    ]
+    assert not admin.get("/admin/councils/councilrun/", {"prompts__id__exact": new.pk}).context["cl"].result_list
+    assert admin.post(f"{PROMPTS}{old.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_placeholders_are_listed_with_what_they_stand_for(admin: Client) -> None:
+    page = admin.get(f"{PROMPTS}add/").content.decode()
+
+    assert "<code>{critiques}</code>" in page
+    assert "what the reviewers said of each answer" in page
+
+
+def test_a_prompt_without_its_placeholder_says_what_is_missing(admin: Client) -> None:
+    page = admin.post(f"{PROMPTS}add/", {"stage": "review", "name": "x", "text": "{question} {anwsers}"}).content.decode()
+
+    assert "The review prompt lacks {answers}: the answers of the members" in page
+    assert "{anwsers}, which is not known here" in page
 
 
 def test_only_people_who_may_change_councils_move_them() -> None:

@@ -2,20 +2,23 @@
 
 import asyncio
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from benchmarks.fake.server import Running
-from councils.models import ModelInfo, Provider
-from councils.services import connecting
+from councils import addresses as asking
+from councils.models import ModelInfo, ModelPrice, PriceSource, Provider, User
+from councils.services.connecting import Connection
 from councils.tests.admin.conftest import sign_in, staff_with
-from councils.tests.admin.forms import model_form, provider_form, provider_form_of
+from councils.tests.admin.forms import endpoint_rows, model_form, provider_form, provider_form_of
 
 pytestmark = pytest.mark.django_db
 
@@ -167,6 +170,20 @@ def test_a_connection_that_works_says_how_fast_and_how_many_models(admin: Client
     assert re.search(r"Acme answered in [\d.]+\s(ms|s) and serves \d+ models?\.", try_out(admin, provider))
 
 
+@pytest.mark.django_db(transaction=True)
+def test_nobody_else_waits_while_a_connection_is_tested(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    def check(providers: Iterable[Provider]) -> list[Connection]:
+        seen.append(connection.in_atomic_block)
+        return [Connection(provider=provider, base_url=provider.base_url, names=("one",)) for provider in providers]
+
+    monkeypatch.setattr("councils.admin.provider.check_connections", check)
+
+    assert "serves 1 model." in try_out(admin, stored())
+    assert seen == [False]
+
+
 def test_a_connection_that_fails_says_why_and_the_others_are_tested_all_the_same(admin: Client, fake_provider: Running) -> None:
     good = stored(base_url=f"{fake_provider.url}/v1", allow_private_address=True)
     closed = stored(name="Closed", slug="closed", base_url=fake_provider.url)
@@ -185,8 +202,8 @@ def test_a_provider_that_is_silent_is_given_up(admin: Client, monkeypatch: pytes
         await asyncio.Event().wait()
         return ()
 
-    monkeypatch.setattr(connecting, "list_models", silent)
-    monkeypatch.setattr(connecting, "LISTING_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(asking, "list_models", silent)
+    monkeypatch.setattr(asking, "LISTING_TIMEOUT_S", 0.01)
 
     assert "No answer within 0.01 s." in try_out(admin, stored())
 
@@ -214,7 +231,8 @@ def test_providers_are_switched_off_and_on_again(admin: Client) -> None:
     provider = stored()
     listing = reverse("admin:councils_provider_changelist")
 
-    admin.post(listing, {"action": "deactivate", "_selected_action": provider.pk})
+    asked = admin.post(listing, {"action": "deactivate", "_selected_action": provider.pk})
+    admin.post(asked["Location"])
     provider.refresh_from_db()
     assert not provider.is_active
 
@@ -246,3 +264,129 @@ def test_an_unknown_price_stays_unknown_and_says_so(admin: Client) -> None:
 
     assert not ModelInfo.objects.get().has_prices
     assert "price of this model is not known" in answer.content.decode()
+
+
+def save_with(browser: Client, provider: Provider, *rows: dict[str, Any], **fields: Any) -> str:
+    answer = browser.post(address_of(provider), provider_form_of(provider, **endpoint_rows(*rows), **fields))
+    return answer.content.decode()
+
+
+def addresses(provider: Provider) -> list[str]:
+    return [endpoint.base_url for endpoint in provider.endpoints.all()]
+
+
+def test_a_provider_gets_further_addresses_with_its_key_entered_again(admin: Client) -> None:
+    provider, elsewhere = stored(), "https://b.acme.example/v1"
+
+    assert "Enter the provider&#x27;s key again" in save_with(admin, provider, {"base_url": elsewhere})
+    assert addresses(provider) == []
+
+    save_with(admin, provider, {"base_url": elsewhere, "max_parallel_calls": 5}, api_key="sk-planted-key")
+    assert addresses(provider) == [elsewhere]
+
+
+def test_another_port_of_the_same_host_is_another_server(admin: Client) -> None:
+    provider = stored()
+
+    assert "This is another host." in save_with(admin, provider, {"base_url": "https://api.acme.example:8443/v1"})
+
+
+@pytest.mark.parametrize("address", ["http://10.0.0.5:8000", "http://[::1]:80", "ftp://a.example", "https://api.acme.example/v1"])
+def test_an_address_that_would_not_be_asked_is_refused(admin: Client, address: str) -> None:
+    provider = stored()
+
+    save_with(admin, provider, {"base_url": address}, api_key="sk-planted-key")
+
+    assert addresses(provider) == []
+
+
+def test_only_a_superuser_allows_a_private_address(admin: Client) -> None:
+    provider = stored()
+    row = {"base_url": "http://10.0.0.5:8000", "allow_private_address": True}
+
+    save_with(
+        sign_in(staff_with("change_provider", "add_providerendpoint", "change_providerendpoint")), provider, row, api_key="sk-x-planted"
+    )
+    assert addresses(provider) == []
+
+    save_with(admin, provider, row, api_key="sk-planted-key")
+    assert addresses(provider) == ["http://10.0.0.5:8000"]
+
+
+@pytest.mark.parametrize("trusted", ["operator key", "inside", "an address inside"])
+def test_staff_do_not_add_addresses_to_a_provider_that_is_trusted_with_more_than_they_are(trusted: str) -> None:
+    provider = stored(api_key_env="ACME_API_KEY" if trusted == "operator key" else "", allow_private_address=trusted == "inside")
+    if trusted == "an address inside":
+        provider.endpoints.create(base_url="http://10.0.0.5:8000", allow_private_address=True)
+    before = addresses(provider)
+    staff = sign_in(staff_with("change_provider", "add_providerendpoint", "change_providerendpoint"))
+
+    save_with(staff, provider, {"base_url": "https://mine.example"}, api_key="sk-x-planted")
+
+    assert addresses(provider) == before
+
+
+def test_each_address_of_a_provider_is_tested(admin: Client, fake_provider: Running) -> None:
+    provider = stored(base_url=f"{fake_provider.url}/v1", allow_private_address=True)
+    provider.endpoints.create(base_url="http://127.0.0.1:9/v1", allow_private_address=True)
+    provider.endpoints.create(base_url="http://127.0.0.1:10/v1", allow_private_address=True, is_active=False)
+
+    page = try_out(admin, provider)
+
+    assert "Acme answered" in page
+    assert "Acme at http://127.0.0.1:9/v1: The provider could not be reached." in page
+    assert "127.0.0.1:10/" not in page
+
+
+def test_a_provider_that_refuses_our_key_is_told_in_the_list_until_a_connection_works(admin: Client, fake_provider: Running) -> None:
+    provider = stored(base_url=f"{fake_provider.url}/v1", allow_private_address=True)
+    Provider.objects.mark(provider.pk, "The provider does not accept our key. HTTP 401")
+    listed = admin.get(reverse("admin:councils_provider_changelist")).content.decode()
+    assert "refused" in listed
+    assert "does not accept our key" in admin.get(address_of(provider)).content.decode()
+
+    try_out(admin, provider)
+
+    assert (Provider.objects.get().problem, Provider.objects.get().problem_at) == ("", None)
+
+
+@pytest.mark.parametrize("lookup", ["api_key_sealed__startswith=g", "api_key_sealed=", "api_key_sealed__regex=^g"])
+def test_nobody_guesses_a_stored_key_by_filtering_the_list(admin: Client, lookup: str) -> None:
+    stored()
+
+    assert admin.get(f"{reverse('admin:councils_provider_changelist')}?{lookup}").status_code == 400
+
+
+def test_a_new_model_on_a_machine_of_ones_own_is_marked_free(admin: Client) -> None:
+    provider = stored(kind="ollama")
+
+    page = admin.post(ADD_MODEL, model_form(provider, name="llama3.2:1b"), follow=True).content.decode()
+
+    assert "marked as free" in page
+    assert ModelPrice.objects.get().source == PriceSource.FREE
+
+
+def test_a_changed_price_is_kept_with_who_changed_it(admin: Client, root: User) -> None:
+    provider = stored()
+    admin.post(ADD_MODEL, model_form(provider, cost_per_1k_input_tokens="0.1", cost_per_1k_output_tokens="0.2"))
+    model = ModelInfo.objects.get()
+    address = reverse("admin:councils_modelinfo_change", args=[model.pk])
+
+    admin.post(address, model_form(provider, cost_per_1k_input_tokens="0.3", cost_per_1k_output_tokens="0.2"))
+
+    assert [(row.input_price, row.by) for row in ModelPrice.objects.all()] == [(Decimal("0.3"), root), (Decimal("0.1"), root)]
+    assert "prices so far" in admin.get(address).content.decode().lower()
+
+
+def test_models_without_a_price_are_found_and_can_be_marked_as_free(admin: Client) -> None:
+    provider = stored()
+    unknown = ModelInfo.objects.create(provider=provider, name="mystery")
+    ModelInfo.objects.create(provider=provider, name="priced", cost_per_1k_input_tokens=1, cost_per_1k_output_tokens=1)
+    models = reverse("admin:councils_modelinfo_changelist")
+
+    missing, known = (admin.get(f"{models}?price={which}").content.decode() for which in ("missing", "known"))
+    assert ("mystery" in missing, ">priced<" in missing, ">mystery<" in known) == (True, False, False)
+
+    admin.post(models, {"action": "mark_as_free", "_selected_action": [unknown.pk]})
+    unknown.refresh_from_db()
+    assert unknown.has_prices

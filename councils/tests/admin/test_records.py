@@ -8,10 +8,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from councils.engine.types import RunStatus
-from councils.models import ApiKey, Budget, PromptTemplate, User
+from councils.models import ApiKey, PromptTemplate, User
+from councils.services.repeating import regenerate_answer
 from councils.tests.admin.conftest import sign_in, staff_with
 from councils.tests.admin.forms import sent
-from councils.tests.factories import make_council, make_run, make_user
+from councils.tests.factories import make_run, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -134,9 +135,43 @@ def test_staff_do_not_see_the_keys_of_others(root: User) -> None:
 def test_a_revoked_key_is_refused(admin: Client, root: User) -> None:
     key, text = ApiKey.issue(user=root, name="CI")
 
-    admin.post(KEYS, {"action": "revoke", "_selected_action": key.pk})
+    asked = admin.post(KEYS, {"action": "revoke", "_selected_action": key.pk}).text
+    assert "Programs that use this key are refused at once." in asked
+    assert ApiKey.objects.find(text) == key
+    said = admin.post(KEYS, {"action": "revoke", "_selected_action": key.pk, "confirmed": "yes"}, follow=True).text
 
+    assert "1 revoked" in said
     assert ApiKey.objects.find(text) is None
+
+
+def test_the_list_of_keys_says_whose_they_are_and_when_they_asked(admin: Client) -> None:
+    ada = make_user("ada")
+    key, _ = ApiKey.issue(user=ada, name="CI")
+    ApiKey.issue(user=ada, name="Unused")
+    make_run(owner=ada, api_key=key)
+
+    listed = admin.get(KEYS)
+
+    rows = {row.name: row for row in listed.context["cl"].result_list}
+    assert (rows["CI"].user.username, rows["CI"].asked_at is None, rows["Unused"].asked_at) == ("ada", False, None)
+    assert "Last question" in listed.text
+
+
+def test_faults_of_a_form_are_summed_up_at_its_top_with_links(admin: Client) -> None:
+    page = admin.post("/admin/councils/provider/add/", {"name": "Acme", "endpoints-TOTAL_FORMS": 0, "endpoints-INITIAL_FORMS": 0}).text
+
+    summary = page[page.index("error-summary") : page.index("</ul>", page.index("error-summary"))]
+    assert 'href="#id_base_url"' in summary
+    assert "This field is required." in summary
+
+
+def test_no_is_not_shown_as_a_fault(admin: Client) -> None:
+    make_run()
+
+    page = admin.get("/admin/councils/councilconfiguration/").text
+
+    assert "yes-no" in page
+    assert "close_small" not in page
 
 
 def test_a_run_is_stopped_from_the_list(admin: Client, root: User) -> None:
@@ -168,6 +203,18 @@ def test_a_runs_page_holds_the_question_the_answer_and_the_way_to_its_calls(admi
         assert text in page
 
 
+def test_a_later_try_leads_to_the_run_that_it_goes_on_from(admin: Client) -> None:
+    earlier = make_run(status=RunStatus.SUCCEEDED)
+    newer, _ = regenerate_answer(by=earlier.owner, run=earlier)
+
+    page = admin.get(f"/admin/councils/councilrun/{newer.pk}/change/").text
+
+    assert f"/admin/councils/councilrun/{earlier.pk}/change/" in page
+    assert "synthesis" in page
+    listed = admin.get("/admin/councils/councilrun/", {"course__exact": "synthesis"}).text
+    assert (newer.public_id in listed or f"/councilrun/{newer.pk}/" in listed, f"/councilrun/{earlier.pk}/" in listed) == (True, False)
+
+
 def test_attention_shows_failed_partial_and_overdue_runs(admin: Client) -> None:
     failed, partial, fine = (make_run(status=s) for s in (RunStatus.FAILED, RunStatus.PARTIAL, RunStatus.SUCCEEDED))
     overdue = make_run(status=RunStatus.RUNNING)
@@ -177,33 +224,6 @@ def test_attention_shows_failed_partial_and_overdue_runs(admin: Client) -> None:
 
     assert all(run.public_id in page for run in (failed, partial, overdue))
     assert fine.public_id not in page
-
-
-def budget_form(**fields: object) -> dict[str, str]:
-    return sent(**({"limit_usd": "10", "period": "month", "at_limit": "refuse", "is_active": True} | fields))
-
-
-def test_a_budget_for_everybody(admin: Client) -> None:
-    admin.post(f"{BUDGETS}add/", budget_form())
-
-    assert str(Budget.objects.get()) == "10.0000 USD per month for everybody"
-
-
-def test_a_budget_is_for_a_user_or_a_council_not_both(admin: Client) -> None:
-    answer = admin.post(f"{BUDGETS}add/", budget_form(user=make_user().pk, council=make_council().pk))
-
-    page = answer.content.decode()
-    assert "Choose a user or a council, not both." in page
-    assert "constraint" not in page.lower()
-
-
-def test_a_second_budget_for_the_same_is_refused_with_a_sentence(admin: Client) -> None:
-    admin.post(f"{BUDGETS}add/", budget_form())
-
-    answer = admin.post(f"{BUDGETS}add/", budget_form(limit_usd="20"))
-
-    assert "There is a budget for this already." in answer.content.decode()
-    assert Budget.objects.count() == 1
 
 
 def user_form(user: User, **fields: object) -> dict[str, str]:

@@ -13,7 +13,7 @@ from councils.tests.factories import make_user
 pytestmark = pytest.mark.django_db
 
 MODELS = sorted((model for model in django_admin.site._registry if model._meta.app_label == "councils"), key=lambda model: model.__name__)
-WRITABLE = {"ApiKey", "Budget", "CouncilConfiguration", "ModelInfo", "PromptTemplate", "Provider", "User"}
+WRITABLE = {"ApiKey", "Budget", "CouncilConfiguration", "ModelInfo", "PromptTemplate", "Provider", "QuestionSet", "User"}
 
 
 def address(model: type[Model], page: str) -> str:

@@ -21,7 +21,7 @@ def post(api: Client, body: bytes | str, content_type: str = "application/json")
 
 
 def is_envelope(answer: Answer) -> bool:
-    return answer.headers["Content-Type"] == "application/json" and list(answer.json()) == ["code", "message", "detail"]
+    return answer.headers["Content-Type"] == "application/json" and list(answer.json()) == ["code", "message", "detail", "request_id"]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_a_page_of_an_error_becomes_the_envelope(status: int, code: str, message
     left = leave("/api/v1/runs/", HttpResponse("<h1>Traceback: secret</h1>", status=status))
 
     assert (left.status_code, left.headers["Content-Type"]) == (status, "application/json")
-    assert json.loads(content(left)) == {"code": code, "message": message, "detail": {}}
+    assert json.loads(content(left)) == {"code": code, "message": message, "detail": {}, "request_id": ""}
 
 
 def test_what_is_json_already_stays_as_it_is() -> None:

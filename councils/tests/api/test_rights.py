@@ -21,6 +21,7 @@ NO = 405
 ALLOWED: dict[str, dict[str, int]] = {
     "council-list": {"get": 200},
     "council-detail": {"get": 200},
+    "council-estimate": {"post": 200},
     "model-list": {"get": 200},
     "model-detail": {"get": 200},
     "conversation-list": {"get": 200},
@@ -30,10 +31,20 @@ ALLOWED: dict[str, dict[str, int]] = {
     "run-detail": {"get": 200},
     "run-events": {"get": 200},
     "run-cancel": {"post": 202},
+    # The run of the matrix is still going on.
+    "run-retry": {"post": 409},
+    "run-regenerate": {"post": 409},
+    "run-again": {"post": 409},
+    "run-feedback": {"put": 400, "delete": 204},
 }
+ALLOWED |= {"usage": {"get": 200}, "task": {"get": 200}}
+ALLOWED |= {"cache-health": {"get": 200}, "cache-stats": {"get": 200}, "cache-invalidate": {"delete": 200}}
 PUBLIC = {"schema", "docs"}
+ASKING = {("run-list", "post"), ("council-estimate", "post")}
+STAFF_ONLY = {"cache-health", "cache-stats", "cache-invalidate"}
 # Nobody but the owner sees these, staff included.
 PRIVATE = {"conversation-detail", "conversation-messages", "run-detail", "run-events", "run-cancel"}
+PRIVATE |= {"task", "run-retry", "run-regenerate", "run-again", "run-feedback"}
 PEOPLE = ("owner", "stranger", "staff", "nobody", "revoked")
 
 
@@ -47,8 +58,13 @@ def run(ada: User, council: CouncilConfiguration) -> CouncilRun:
 def addresses(run: CouncilRun) -> dict[str, str]:
     conversation, one = f"/api/v1/conversations/{run.conversation.public_id}/", f"/api/v1/runs/{run.public_id}/"
     return {
+        "cache-health": "/api/cache/health",
+        "cache-stats": "/api/cache/stats",
+        "cache-invalidate": "/api/cache/invalidate/llm",
+        "usage": "/api/v1/usage/",
         "council-list": "/api/v1/councils/",
         "council-detail": "/api/v1/councils/wise/",
+        "council-estimate": "/api/v1/councils/wise/estimate/",
         "model-list": "/api/v1/models/",
         "model-detail": "/api/v1/models/here/small:1b/",
         "conversation-list": "/api/v1/conversations/",
@@ -58,6 +74,11 @@ def addresses(run: CouncilRun) -> dict[str, str]:
         "run-detail": one,
         "run-events": f"{one}events/",
         "run-cancel": f"{one}cancel/",
+        "run-retry": f"{one}retry/",
+        "run-regenerate": f"{one}regenerate/",
+        "run-again": f"{one}again/",
+        "run-feedback": f"{one}feedback/",
+        "task": f"/api/v1/tasks/{run.public_id}/",
     }
 
 
@@ -72,6 +93,8 @@ def clients(ada: User, bob: User, staff: User, client_of: ClientOf) -> dict[str,
 def expected(person: str, route: str, method: str) -> int:
     if person in {"nobody", "revoked"}:
         return 401
+    if route in STAFF_ONLY and person != "staff":
+        return 403
     known = ALLOWED[route] | ({"head": ALLOWED[route]["get"]} if "get" in ALLOWED[route] else {})
     if method not in known:
         return NO
@@ -82,7 +105,7 @@ def expected(person: str, route: str, method: str) -> int:
 @pytest.mark.parametrize("route", ALLOWED)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_cell_of_the_matrix(clients: dict[str, Client], addresses: dict[str, str], person: str, route: str, method: str) -> None:
-    body: dict[str, Any] = {"question": "Why?"} if (route, method) == ("run-list", "post") else {}
+    body: dict[str, Any] = {"question": "Why?"} if (route, method) in ASKING else {}
     sent = {} if method in {"get", "head", "trace"} else {"data": body, "content_type": "application/json"}
 
     answer = getattr(clients[person], method)(addresses[route], **sent)
@@ -110,7 +133,7 @@ def test_a_stranger_sees_nothing_of_others_in_lists(clients: dict[str, Client], 
 
 
 def test_only_staff_see_what_is_switched_off(clients: dict[str, Client], run: CouncilRun) -> None:
-    CouncilConfiguration.objects.update(is_active=False)
+    CouncilConfiguration.objects.update(is_active=False, is_default=False)
     model = make_model()
     model.is_active = False
     model.save()

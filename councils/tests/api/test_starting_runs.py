@@ -1,13 +1,16 @@
 """POST /api/v1/runs/: what starts a run, and what does not."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
+from pytest_django.fixtures import Settings
 
-from councils.models import Conversation, CouncilConfiguration, CouncilRun, Message, RunOrigin, User
+from councils.models import Budget, BudgetHold, Conversation, CouncilConfiguration, CouncilRun, Message, RunOrigin, User
+from councils.services.reconciling import differences
 from councils.tests.api.conftest import Answer
 from councils.tests.api.rows import end_run, make_council, make_run
 
@@ -92,7 +95,7 @@ def test_somebody_elses_conversation_looks_like_none(api: Client, bob: User, cou
 def test_a_council_that_is_switched_off_is_unknown_to_users_and_refused_to_staff(
     api: Client, client_of: Any, staff: User, council: CouncilConfiguration
 ) -> None:
-    CouncilConfiguration.objects.update(is_active=False)
+    CouncilConfiguration.objects.update(is_default=False, is_active=False)
 
     assert ask(api, question="Why?", council="wise").status_code == 400
     refused = ask(client_of(staff), question="Why?", council="wise")
@@ -158,15 +161,47 @@ class TestIdempotency:
 
     @pytest.mark.django_db(transaction=True)
     def test_fifty_posts_at_once_with_one_key_make_one_run(self, api: Client, council: CouncilConfiguration) -> None:
+        Budget.objects.create(limit_usd=1_000)
+        gate = Barrier(50)
+
         def post(_: int) -> Answer:
+            gate.wait()
             try:
                 return ask(api, {"Idempotency-Key": "once"}, question="Why?")
             finally:
                 connection.close()
 
-        with ThreadPoolExecutor(8) as pool:
+        with ThreadPoolExecutor(50) as pool:
             answers = list(pool.map(post, range(50)))
 
         assert {answer.status_code for answer in answers} == {202}
         assert {answer.json()["id"] for answer in answers} == {CouncilRun.objects.get().public_id}
         assert Conversation.objects.count() == Message.objects.count() == 1
+        # One of them started it, and all others were told that they did not.
+        assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 1
+        assert (BudgetHold.objects.count(), differences()) == (1, [])
+
+
+@pytest.mark.parametrize(("body", "use"), [({}, "full"), ({"cache": True}, "full"), ({"cache": False}, "write")])
+def test_a_program_may_refuse_answers_from_the_cache(
+    api: Client, council: CouncilConfiguration, settings: Settings, body: dict[str, Any], use: str
+) -> None:
+    settings.ENABLE_CACHE = True
+
+    assert ask(api, question="Why?", **body).status_code == 202
+    assert CouncilRun.objects.get().config_snapshot["cache"] == use
+
+
+@pytest.mark.parametrize("value", ["false", 0, None])
+def test_only_true_and_false_say_whether_the_cache_may_be_used(api: Client, council: CouncilConfiguration, value: object) -> None:
+    answer = ask(api, question="Why?", cache=value)
+
+    assert (answer.status_code, set(answer.json()["detail"])) == (400, {"cache"})
+
+
+def test_with_the_same_key_a_question_without_the_cache_is_another_one(api: Client, council: CouncilConfiguration) -> None:
+    headers = {"Idempotency-Key": "sky-1"}
+    ask(api, headers, question="Why?")
+
+    assert ask(api, headers, question="Why?", cache=True).status_code == 202
+    assert ask(api, headers, question="Why?", cache=False).status_code == 409

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from councils.models import CouncilConfiguration, User
 from councils.tests.browser.support import Faults, PlayedSocket
 from councils.tests.factories import make_council, make_user
 
+PATIENCE_MS = 15_000
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 
@@ -28,6 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def browser() -> Iterator[Browser]:
     # Playwright's loop runs in this thread, which Django takes for async code; the tests themselves are plain.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield chromium
@@ -45,16 +47,32 @@ def council(transactional_db: None) -> CouncilConfiguration:
     return make_council()
 
 
+def visitor(browser: Browser, home: str, user: User, *, javascript: bool = True) -> BrowserContext:
+    """A browser of its own in which this person is signed in."""
+    client = Client()
+    client.force_login(user)
+    context = browser.new_context(base_url=home, viewport={"width": 1280, "height": 900}, java_script_enabled=javascript)
+    context.set_default_timeout(PATIENCE_MS)
+    session = client.cookies[django_settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": session, "url": home}])
+    return context
+
+
 @pytest.fixture
 def context(browser: Browser, live_server: LiveServer, ada: User) -> Iterator[BrowserContext]:
     """A browser of its own in which ada is signed in."""
-    client = Client()
-    client.force_login(ada)
-    context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(8_000)
-    session = client.cookies[django_settings.SESSION_COOKIE_NAME].value
-    context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
+    context = visitor(browser, live_server.url, ada)
     yield context
+    context.close()
+
+
+@pytest.fixture
+def plain(browser: Browser, live_server: LiveServer, ada: User) -> Iterator[Page]:
+    """ada's phone, with scripts switched off."""
+    context = visitor(browser, live_server.url, ada, javascript=False)
+    page = context.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    yield page
     context.close()
 
 

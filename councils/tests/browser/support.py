@@ -5,6 +5,10 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Request, WebSocketRoute
 
+TELL_VIOLATIONS = """document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sample }) => {
+  console.error(`policy: ${violatedDirective} ${blockedURI} ${sample}`);
+});"""
+
 
 class Faults:
     """Collects dialogs, uncaught errors, policy reports and requests to other places."""
@@ -12,6 +16,7 @@ class Faults:
     def __init__(self, context: BrowserContext, home: str) -> None:
         self.seen: list[str] = []
         self._home = home
+        context.add_init_script(TELL_VIOLATIONS)
         context.on("dialog", self._dialog)
         context.on("console", self._console)
         context.on("weberror", lambda error: self.seen.append(f"error: {error.error}"))

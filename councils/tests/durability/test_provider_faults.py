@@ -6,9 +6,9 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from benchmarks.fake.behaviour import FAULTS, USAGES
-from benchmarks.staging import fake_model, stage_council
+from benchmarks.staging import BASE_PATHS, fake_model, stage_council
 from councils.engine.types import RunStatus, StepStatus, UsageSource
-from councils.models import CouncilRun
+from councils.models import CouncilRun, ModelCall, Provider
 from councils.runner.host import EngineHost
 from councils.tests.durability.support import Asker, ended, step
 
@@ -25,32 +25,35 @@ FAILS: dict[str, set[str]] = {
     "timeout": {"hang", "hang_headers", "drip", "comments"},
     "broken_stream": {"cut", "eof", "reset_mid", "malformed_flood", "gzip_bomb"},
     "empty_answer": {"empty"},
-    "refused": {"filter", "refusal"},
+    "refused": {"refusal"},
+    "content_filtered": {"filter"},
 }
 """What the record calls it, and the faults that it stands for."""
 
 ANSWERS = {"json", "malformed", "no_choices", "no_done", "null_content", "other_model", "reasoning", "length", "oversize", "echo_key_text"}
 """Faults that leave an answer that can be used."""
 
-TRIED_ONCE = {"bad_request", "authentication_failed", "context_too_long", "empty_answer", "refused"}
+TRIED_ONCE = {"bad_request", "authentication_failed", "context_too_long", "empty_answer", "refused", "content_filtered"}
 IMPATIENT = {"429_garbage", "429_huge"}
 
 
 @pytest.fixture
 def short_patience(settings: Settings) -> None:
     # Long enough for an honest answer on a busy machine: all these councils deliberate at once.
-    settings.LLM_FIRST_TOKEN_TIMEOUT = settings.LLM_RESPONSE_TIMEOUT = 3.0
+    settings.LLM_FIRST_TOKEN_TIMEOUT = settings.LLM_RESPONSE_TIMEOUT = 5.0
     settings.LLM_RETRY_MAX_ATTEMPTS = 1
 
 
 def ask_with(ask: Asker, behaviours: dict[str, str], kind: str) -> dict[str, CouncilRun]:
     """A run for each of these behaviours of the fourth seat, all at once; returned when all have ended."""
     good = [fake_model(ask.provider.url, f"name=good{number}", kind=kind) for number in range(3)]
-    good[0].provider.set_api_key(KEY)
-    good[0].provider.save()
     runs = {}
     for name, behaviour in behaviours.items():
-        seats = [*good, fake_model(ask.provider.url, behaviour, kind=kind)]
+        # Each at an endpoint of its own: one that fails again and again is left alone.
+        seats = [*good, fake_model(ask.provider.url, behaviour, kind=kind, at=name.replace("_", "-"))]
+        for model in seats:
+            model.provider.set_api_key(KEY)
+            model.provider.save()
         runs[name] = ask.put(stage_council(seats, slug=f"council-{name}", soft_deadline_s=60))
     return {name: ended(run) for name, run in runs.items()}
 
@@ -65,7 +68,11 @@ def test_every_fault_ends_as_it_should_and_never_ends_the_run(ask: Asker, engine
 
     opinions = {fault: step(run, "opinion:agent_4") for fault, run in runs.items()}
     told = {fault: opinion.error_kind for fault, opinion in opinions.items()}
-    assert told == {fault: name for name, faults in FAILS.items() for fault in faults} | dict.fromkeys(ANSWERS, "")
+    expected = {fault: name for name, faults in FAILS.items() for fault in faults} | dict.fromkeys(ANSWERS, "")
+    if kind == "anthropic":
+        # Its interface has one word for an answer that the model or a filter refused.
+        expected["filter"] = expected["refusal"]
+    assert told == expected
     assert {fault: run.status for fault, run in runs.items()} == dict.fromkeys(FAULTS, RunStatus.SUCCEEDED)
     tries = {fault: opinion.calls.count() for fault, opinion in opinions.items()}
     once = {fault for fault in FAULTS if told[fault] in TRIED_ONCE or fault in ANSWERS | IMPATIENT}
@@ -96,6 +103,41 @@ def test_when_every_seat_fails_the_run_fails_soon_with_a_reason_for_each(ask: As
         assert reason in run.reason
     # The promise is five seconds; a machine that is busy with other tests may take longer, a run that waits for something much longer.
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_an_answer_lacks_is_marked_on_its_call(ask: Asker, engine: EngineHost, kind: str) -> None:
+    faults = {"length": ["truncated"], "oversize": ["size"], "other_model": ["other_model"], "json": [], "reasoning": []}
+    runs = ask_with(ask, {fault: f"fault={fault}" for fault in faults}, kind)
+
+    assert {fault: step(run, "opinion:agent_4").calls.get().findings for fault, run in runs.items()} == faults
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_provider_of_a_refused_key_is_marked_and_no_other(ask: Asker, engine: EngineHost, kind: str) -> None:
+    ask_with(ask, {"401": "fault=401", "403": "fault=403", "500": "fault=500", "429": "fault=429,retry_after=0"}, kind)
+
+    assert set(Provider.objects.in_trouble().values_list("slug", flat=True)) == {
+        f"fake-{kind}-{ask.provider.port}-401",
+        f"fake-{kind}-{ask.provider.port}-403",
+    }
+    assert not Provider.objects.filter(problem__contains=KEY).exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_endpoint_that_is_down_is_left_alone_and_the_council_goes_on_at_the_other(ask: Asker, engine: EngineHost, kind: str) -> None:
+    model = fake_model("http://127.0.0.1:9", "name=two", kind=kind, at="two")
+    other = ask.provider.url + BASE_PATHS[kind]
+    model.provider.endpoints.create(base_url=other, allow_private_address=True, max_parallel_calls=200)
+    council = stage_council([model] * 4)
+    first = ended(ask.put(council))
+    second = ended(ask.put(council, "And then?"))
+
+    assert [run.status for run in (first, second)] == [RunStatus.SUCCEEDED] * 2
+    gone = ModelCall.objects.filter(run=first, error_kind="connect_failed")
+    # Four opinions began at once and were moved; the fifth failure closed the address, so that later calls did not try it.
+    assert 4 <= gone.count() <= 8
+    assert set(ModelCall.objects.filter(run=second).values_list("endpoint", flat=True)) == {other}
 
 
 def test_an_address_where_nobody_answers_is_a_reason_too(ask: Asker, engine: EngineHost) -> None:

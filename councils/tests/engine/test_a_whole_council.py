@@ -108,7 +108,7 @@ def test_a_council_whose_models_all_fall_silent_fails_with_reasons() -> None:
     end = make_host(make_spec(), opinion=lambda _: "").run()
 
     assert end.status is RunStatus.FAILED
-    assert end.reason.count("(empty answer)") == 4
+    assert str(end.reason).count("(empty answer)") == 4
 
 
 def test_members_that_are_persuaded_in_the_extra_round_change_the_outcome() -> None:

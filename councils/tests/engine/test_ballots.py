@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from councils.engine.ballots import BallotProblem, read_ballot, strip_reasoning
+from councils.engine.readings import BallotFault
 from councils.engine.types import Ballot, BallotRung
 
 CASES = json.loads((Path(__file__).parents[1] / "data" / "ballots.json").read_text())["cases"]
@@ -235,7 +236,7 @@ def test_a_quoted_refusal_is_no_refusal() -> None:
 def test_a_lone_invalid_ballot_is_explained_better_than_by_saying_there_is_none() -> None:
     outcome = read(f"My ballot:\n{reply({'T7K': 5, 'C4N': 9})}")
 
-    assert outcome == BallotProblem("missing_label", "Missing: R3D.")
+    assert outcome == BallotProblem(BallotFault.MISSING_LABEL, "Missing: R3D.")
 
 
 def test_a_draft_that_lacks_a_label_does_not_spoil_the_complete_ballot_after_it() -> None:
@@ -243,7 +244,7 @@ def test_a_draft_that_lacks_a_label_does_not_spoil_the_complete_ballot_after_it(
 
 
 def test_without_answers_to_judge_there_is_no_ballot() -> None:
-    assert read(reply(), labels={}) == BallotProblem("no_ballot", "There was nothing to judge.")
+    assert read(reply(), labels={}) == BallotProblem(BallotFault.NO_BALLOT, "There was nothing to judge.")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from councils.engine.deliberation import (
     count_votes,
     next_actions,
 )
+from councils.engine.reasons import Reason, ReasonCode
 from councils.engine.steps import opinion_key
 from councils.engine.types import ChairmanMode, CouncilSpec, Mark, RunStatus, Seat, Stage, StepStatus, VotingSystem
 from councils.tests.engine.builders import (
@@ -144,7 +145,7 @@ class TestFewAnswers:
         end = end_of(make_spec(3), steps_of(*(failed(f"opinion:agent_{n}", fault) for n, fault in enumerate(faults, 1))))
 
         assert (end.status, end.answer, end.answer_by) == (RunStatus.FAILED, "", "")
-        assert end.reason == "No member answered: Ada Lovelace (timeout), Blaise Pascal (refused), Carl Gauss (rate limited)."
+        assert str(end.reason) == "No member answered: Ada Lovelace (timeout), Blaise Pascal (refused), Carl Gauss (rate limited)."
 
     def test_one_answer_of_several_stands_alone_and_the_run_is_partial(self) -> None:
         end = end_of(make_spec(3), steps_of(opinion(2), failed("opinion:agent_1"), failed("opinion:agent_3")))
@@ -157,6 +158,12 @@ class TestFewAnswers:
 
         assert end.status is RunStatus.SUCCEEDED
         assert end.marks == {Mark.SINGLE}
+
+    def test_the_answer_of_the_one_seat_that_was_asked_lacks_nothing(self) -> None:
+        end = end_of(make_spec(1, quorum=1, min_models=1, enable_peer_review=False, chairman=()), steps_of(opinion(1)))
+
+        assert (end.status, end.answer_by, end.marks) == (RunStatus.SUCCEEDED, "agent_1", frozenset())
+        assert str(end.reason) == "Only Ada Lovelace was asked, and this is the answer."
 
     def test_two_answers_go_to_the_chairman_without_review(self) -> None:
         steps = steps_of(*opinions(2), failed("opinion:agent_3"))
@@ -183,7 +190,7 @@ class TestFewAnswers:
         end = end_of(make_spec(quorum=3), steps)
 
         assert end.status is RunStatus.FAILED
-        assert end.reason.startswith(f"Only {came} of the 3 answers that this council needs came: Ada Lovelace (answered)")
+        assert str(end.reason).startswith(f"Only {came} of the 3 answers that this council needs came: Ada Lovelace (answered)")
 
 
 class TestReview:
@@ -281,9 +288,9 @@ class TestSynthesis:
     def test_what_the_chairman_wrote_is_the_answer(self) -> None:
         end = end_of(make_spec(), reviewed(make_spec()) | steps_of(written()))
 
-        assert end == Finish(
-            RunStatus.SUCCEEDED, "The final answer.", "chairman", frozenset(), "The chairman wrote this from 4 answers and 4 of 4 ballots."
-        )
+        reason = Reason(ReasonCode.WRITTEN_FROM_BALLOTS, {"answers": 4, "counted": 4, "cast": 4})
+        assert end == Finish(RunStatus.SUCCEEDED, "The final answer.", "chairman", frozenset(), reason)
+        assert str(reason) == "The chairman wrote this from 4 answers and 4 of 4 ballots."
 
     @pytest.mark.parametrize("status", [StepStatus.FAILED, StepStatus.CANCELLED])
     def test_if_no_chairman_answers_the_first_choice_stands_verbatim(self, status: StepStatus) -> None:
@@ -311,7 +318,7 @@ class TestSynthesis:
 
         assert (end.status, end.answer, end.answer_by) == (RunStatus.SUCCEEDED, "Answer number 1.", "agent_1")
         assert end.marks == frozenset()
-        assert end.reason == f"The council chose the answer of {NAMES[0]} by 4 of 4 ballots."
+        assert str(end.reason) == f"The council chose the answer of {NAMES[0]} by 4 of 4 ballots."
 
     def test_select_best_without_a_vote_asks_the_chairman(self) -> None:
         spec = make_spec(chairman_mode=ChairmanMode.SELECT_BEST, enable_peer_review=False)
@@ -354,7 +361,7 @@ class TestRunDeadline:
 
         assert end.status is RunStatus.FAILED
         assert end.marks == {Mark.DEADLINE, Mark.DEGRADED}
-        assert "Ada Lovelace (no answer in time)" in end.reason
+        assert "Ada Lovelace (no answer in time)" in str(end.reason)
 
     def test_with_answers_the_best_known_one_stands(self) -> None:
         end = end_of(make_spec(3), steps_of(*opinions(2), running("opinion:agent_3")), 420.0)
@@ -369,7 +376,7 @@ class TestRunDeadline:
         assert ask(spec, steps, 420.0) == (CountVotes("tally"),)
         end = end_of(spec, counted(spec, steps), 420.0)
         assert (end.status, end.answer_by) == (RunStatus.PARTIAL, "agent_3")
-        assert end.reason == f"The run's time was up. This is the council's first choice, by {NAMES[2]}."
+        assert str(end.reason) == f"The run's time was up. This is the council's first choice, by {NAMES[2]}."
 
     def test_a_synthesis_that_is_done_is_not_lost_to_the_clock(self) -> None:
         end = end_of(make_spec(), reviewed(make_spec()) | steps_of(written()), 9_999.0)

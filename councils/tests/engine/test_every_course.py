@@ -5,7 +5,7 @@ that is checked. Time moves in three notches per running step (fresh, past the s
 deadline can pass in any state.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -68,7 +68,7 @@ def check_ending(spec: CouncilSpec, end: Finish) -> None:
     assert end.status in {RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED}
     assert bool(end.answer) == bool(end.answer_by) == (end.status is not RunStatus.FAILED)
     assert end.answer_by in {"", "chairman", *(seat.agent_id for seat in spec.answering())}
-    assert end.reason.endswith(".")
+    assert str(end.reason).endswith(".")
     if end.marks & {Mark.VERBATIM, Mark.DEADLINE}:
         assert end.status is not RunStatus.SUCCEEDED
 
@@ -122,10 +122,12 @@ def fingerprint(steps: Steps) -> frozenset[object]:
     )
 
 
-def explore(spec: CouncilSpec, start: Steps | None = None, *, in_time: bool = False) -> set[RunStatus]:
+def explore(
+    spec: CouncilSpec, start: Steps | None = None, *, in_time: bool = False, at_end: Callable[[Steps, Finish], None] | None = None
+) -> set[RunStatus]:
     """Visit every state that can be reached; the statuses that runs end with. ``in_time`` leaves out that calls are slow.
 
-    Every move makes progress (a step is new, older or ended), so no course goes round for ever.
+    Every move makes progress (a step is new, older or ended), so no course goes round for ever. ``at_end`` sees the steps of every ending.
     """
     seen: set[frozenset[object]] = set()
     ends: set[RunStatus] = set()
@@ -140,6 +142,8 @@ def explore(spec: CouncilSpec, start: Steps | None = None, *, in_time: bool = Fa
         actions = check(spec, steps, 1.0)
         if isinstance(actions[0], Finish):
             ends.add(actions[0].status)
+            if at_end is not None:
+                at_end(steps, actions[0])
         following = [move for move in moves(spec, steps, actions) if not (in_time and move.name == TIME_PASSES)]
         assert following or isinstance(actions[0], Finish), "only a finish has no way on"
         todo.extend(move.steps for move in following)

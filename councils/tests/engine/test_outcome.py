@@ -13,6 +13,7 @@ from councils.engine.ballots import BallotProblem
 from councils.engine.fences import parse_fences
 from councils.engine.outcome import StepResult, conclude
 from councils.engine.prompts import PreparedCall, prepare
+from councils.engine.readings import BallotFault
 from councils.engine.repair import REPLY_CHARS, repair_call
 from councils.engine.types import BallotRung, StepStatus
 from councils.tests.engine.builders import make_seats, make_spec, opinions, steps_of
@@ -128,7 +129,7 @@ class TestBallots:
 
 
 class TestRepair:
-    PROBLEM = BallotProblem("missing_label", "Missing: T7K.")
+    PROBLEM = BallotProblem(BallotFault.MISSING_LABEL, "Missing: T7K.")
 
     def test_the_reviewer_sees_its_reply_the_fault_and_the_form_again(self) -> None:
         prepared = call("review:agent_1")

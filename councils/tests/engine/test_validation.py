@@ -26,6 +26,7 @@ def with_seat(number: int, **changes: Any) -> CouncilSpec:
         make_spec(3, quorum=3),
         make_spec(2, min_models=2, enable_peer_review=False),
         make_spec(1, min_models=1, quorum=1, enable_peer_review=False),
+        make_spec(1, min_models=1, quorum=1, enable_peer_review=False, chairman=()),
         make_spec(seats=(*make_seats(2, reviews=False), outside_seat(1), outside_seat(2)), min_models=2),
         make_spec(chairman=("only",)),
     ],
@@ -54,6 +55,7 @@ def test_a_council_that_can_deliberate_is_accepted(spec: CouncilSpec) -> None:
         (make_spec(quorum=5), "The quorum is 5, but it must be from 1 to the number of answering seats, 4."),
         (make_spec(quorum=0), "The quorum is 0, but it must be from 1 to the number of answering seats, 4."),
         (make_spec(chairman=()), "The council has no chairman."),
+        (make_spec(2, chairman=(), min_models=2, enable_peer_review=False), "The council has no chairman."),
         (make_spec(top_k=0), "The chairman must see at least 1 answer, not 0."),
         (make_spec(stage_deadline_s=0), "Deadlines must be above 0 seconds."),
         (make_spec(run_deadline_s=-1), "Deadlines must be above 0 seconds."),
@@ -64,7 +66,10 @@ def test_a_council_that_can_deliberate_is_accepted(spec: CouncilSpec) -> None:
             "A reviewer must see at least 2 answers by others, which is not so for Ada, Blaise: add seats or switch the review off.",
         ),
         (make_spec(prompts=replace(DEFAULT_PROMPTS, opinion=" ")), "The opinions prompt is empty."),
-        (make_spec(prompts=replace(DEFAULT_PROMPTS, review="{question}")), "The review prompt lacks {answers}."),
+        (
+            make_spec(prompts=replace(DEFAULT_PROMPTS, review="{question}")),
+            "The review prompt lacks {answers}: the answers of the members, each between marks and under a label.",
+        ),
         (
             make_spec(prompts=replace(DEFAULT_PROMPTS, synthesis="{question} {answers} {vote}")),
             "The synthesis prompt uses {vote}, which is not known here; it may use {answers}, {critiques}, {question}, {result}.",

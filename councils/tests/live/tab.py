@@ -58,6 +58,7 @@ class Tab:
     # What stood in the card of a step when its result came.
     written: dict[str, str] = field(default_factory=dict)
     snapshots: int = 0
+    heard: list[str] = field(default_factory=list)
 
     def subscribe(self) -> None:
         self.say({"type": "subscribe", "run": self.run.public_id, "after": self.seq})
@@ -75,7 +76,8 @@ class Tab:
 
     def hear(self) -> dict[str, Any]:
         """Take the next message in."""
-        message: dict[str, Any] = json.loads(self.socket.recv(timeout=PATIENCE_S))
+        self.heard.append(str(self.socket.recv(timeout=PATIENCE_S)))
+        message: dict[str, Any] = json.loads(self.heard[-1])
         match message["type"]:
             case "snapshot":
                 self.snapshots += 1
@@ -96,7 +98,7 @@ class Tab:
         assert event["seq"] == self.seq + 1, f"event {event['seq']} came after {self.seq}"
         self.events.append(event)
         key = event.get("key", "")
-        if event["type"] == "call_started":
+        if event["type"] == "call_started" and key:
             if self.drafts.get(key, Draft()).attempt < event["attempt"]:
                 self.drafts[key] = Draft(event["attempt"])
         elif "text" in event:

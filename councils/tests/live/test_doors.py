@@ -219,3 +219,36 @@ def test_a_body_that_is_just_large_is_received(site: Server) -> None:
     answer = httpx.post(f"http://127.0.0.1:{site.port}/api/v1/runs/", content=question, headers={"Content-Type": "application/json"})
 
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "multipart/form-data"])
+def test_a_broken_form_is_answered_by_the_api_and_not_by_the_server(site: Server, kind: str) -> None:
+    address = f"http://127.0.0.1:{site.port}"
+
+    stranger = httpx.post(f"{address}/api/v1/runs/", content=b'{"question":"x"}', headers={"Content-Type": kind})
+
+    assert (stranger.status_code, stranger.json()["code"]) == (401, "not_authenticated")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "status"),
+    [
+        (f"GET /?q={'x' * 20_000} HTTP/1.1", "", 414),
+        ("GET / HTTP/1.1", f"Cookie: sessionid={'x' * 20_000}\r\n", 431),
+        ("GET / HTTP/1.1", "".join(f"X-{n}: {'x' * 1_000}\r\n" for n in range(20)), 431),
+    ],
+    ids=["line", "header", "headers"],
+)
+def test_a_head_that_is_too_long_is_refused_with_a_reason(site: Server, request_line: str, headers: str, status: int) -> None:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=20) as client:
+        client.sendall(f"{request_line}\r\nHost: 127.0.0.1:{site.port}\r\n{headers}\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert json.loads(body)["code"] == "too_long"
+
+
+def test_a_head_that_is_just_long_is_served_again_and_again_on_one_connection(site: Server) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{site.port}", headers={"X-Long": "x" * 12_000}) as client:
+        assert {client.get("/sign-in/").status_code for _ in range(3)} == {200}

@@ -47,3 +47,11 @@ def test_json_too_deep_for_python_is_refused_with_a_sentence() -> None:
 
 def test_the_admins_form_uses_the_strict_field() -> None:
     assert isinstance(Provider._meta.get_field("options").formfield(), OptionsFormField)
+
+
+@pytest.mark.parametrize("name", ["model", "Model", "messages", "n", "best_of", "stream", "system"])
+def test_no_option_changes_what_is_asked_or_how_often_it_is_paid(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"The site sets {name} by itself"):
+        validate_options({name: None})
+    with pytest.raises(ValidationError, match="token limit"):
+        validate_options({"max_tokens_field": name})

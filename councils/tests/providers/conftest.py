@@ -2,7 +2,6 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
-from hypothesis import settings
 
 from benchmarks.fake.server import Running, running
 from councils.providers import client
@@ -11,10 +10,6 @@ from councils.providers.endpoint import Endpoint, EndpointKind
 from councils.providers.factory import provider_for
 from councils.providers.streaming import HttpProvider
 from councils.tests.providers.support import KEY
-
-# A loaded machine is no reason for a property to fail.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 ProviderMaker = Callable[[EndpointKind], HttpProvider]
 

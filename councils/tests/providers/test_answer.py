@@ -1,13 +1,11 @@
 """Answers read from bytes: what each dialect's real servers send, and what no server should."""
 
-import itertools
-import random
-from typing import Any
-
 import orjson
 import pytest
 
-from councils.engine.errors import BrokenStream, EmptyAnswer, ProviderError, ProviderUnavailable, Refused
+from benchmarks import mutations
+from benchmarks.mutations import HEALTHY, delta, lines, sse
+from councils.engine.errors import BrokenStream, EmptyAnswer, OutOfTokens, ProviderUnavailable, Refused
 from councils.engine.types import Completion, FinishReason, Usage, UsageSource
 from councils.providers.answer import AnswerReader
 from councils.providers.endpoint import EndpointKind
@@ -17,61 +15,9 @@ from councils.tests.providers.support import KEY, request
 OPENAI, OLLAMA, ANTHROPIC = EndpointKind.OPENAI, EndpointKind.OLLAMA, EndpointKind.ANTHROPIC
 
 
-def sse(*events: Any) -> bytes:
-    """Server-sent events; bytes go out as they are."""
-    shown = (event if isinstance(event, bytes) else orjson.dumps(event) for event in events)
-    return b"".join(b"data: " + event + b"\n\n" for event in shown)
-
-
-def lines(*events: Any) -> bytes:
-    return b"".join(orjson.dumps(event) + b"\n" for event in events)
-
-
-def delta(finish: str | None = None, **fields: Any) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": fields, "finish_reason": finish}]}
-
-
 def read(kind: EndpointKind, *chunks: bytes, max_chars: int = 50_000) -> Completion:
     """The completion of an answer in these chunks. Raises as the provider would."""
-    reader = AnswerReader(DIALECTS[kind], request(max_chars=max_chars), (KEY,))
-    text = ""
-    for chunk in chunks:
-        if not reader.done and reader.failure is None:
-            text += reader.feed(chunk)
-    if not reader.done and reader.failure is None:
-        text += reader.close()
-    if reader.failure is not None:
-        raise reader.failure
-    completion = reader.completion(latency_ms=1, first_token_ms=1)
-    assert completion.text == text
-    return completion
-
-
-HEALTHY = {
-    OPENAI: sse(
-        delta(role="assistant", content=""),
-        delta(content="Blue"),
-        delta(content=" sky ☃."),
-        delta("stop"),
-        {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 4}},
-        b"[DONE]",
-    ),
-    OLLAMA: lines(
-        {"model": "m", "message": {"role": "assistant", "content": "Blue"}, "done": False},
-        {"model": "m", "message": {"role": "assistant", "content": " sky ☃."}, "done": False},
-        {"model": "m", "message": {"content": ""}, "done": True, "done_reason": "stop", "prompt_eval_count": 9, "eval_count": 4},
-    ),
-    ANTHROPIC: sse(
-        {"type": "message_start", "message": {"model": "m", "usage": {"input_tokens": 9, "output_tokens": 1}}},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "ping"},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Blue"}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": " sky ☃."}},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 4}},
-        {"type": "message_stop"},
-    ),
-}
+    return mutations.read(kind, list(chunks), request(max_chars=max_chars), (KEY,))
 
 
 @pytest.mark.parametrize("kind", list(EndpointKind))
@@ -106,59 +52,10 @@ def test_nothing_at_all_is_a_broken_answer(kind: EndpointKind) -> None:
 
 @pytest.mark.parametrize("kind", list(EndpointKind))
 def test_mutated_streams_end_in_a_completion_or_an_error_of_ours(kind: EndpointKind) -> None:
-    """A thousand of them here, the same every time."""
-    chance = random.Random(f"mutations of {kind}")
-    outcomes: set[type] = set()
-    for _ in range(1_000):
-        stream = mutated(HEALTHY[kind], chance)
-        try:
-            outcomes.add(type(read(kind, *cut(stream, chance), max_chars=chance.choice([3, 50_000]))))
-        except ProviderError as error:
-            outcomes.add(type(error))
+    """Two thousand of them here, the same every time; ``python -m benchmarks.mutations`` reads more."""
+    ends = set(mutations.outcomes(kind, 2_000, "suite"))
 
-    assert {Completion, BrokenStream} <= outcomes
-
-
-def mutated(stream: bytes, chance: random.Random) -> bytes:
-    """``stream`` after one to six accidents."""
-    tokens = [
-        b"null",
-        b"{}",
-        b"[]",
-        b'""',
-        b"1e999",
-        b"-1",
-        b"true",
-        b"\x00",
-        b"\xff\xfe",
-        b"\n",
-        b"\r",
-        b"data:",
-        b"error",
-        b"{",
-        b'"error":',
-    ]
-    for _ in range(chance.randint(1, 6)):
-        start, end = sorted(chance.choices(range(len(stream) + 1), k=2))
-        end = min(end, start + chance.choice([1, 4, 60]))
-        match chance.randrange(5):
-            case 0:
-                stream = stream[:start] + stream[end:]
-            case 1:
-                stream = stream[:start] + stream[start:end] * 3 + stream[end:]
-            case 2:
-                stream = stream[:start] + chance.choice(tokens) + stream[end:]
-            case 3:
-                stream = stream[:start] + chance.randbytes(3) + stream[start:]
-            case _:
-                words = [word for word in (b'"Blue"', b"[{", b'"m"', b"9", b"4", b"false", b'"stop"') if word in stream]
-                stream = stream.replace(chance.choice(words), chance.choice(tokens), 1) if words else stream
-    return stream
-
-
-def cut(stream: bytes, chance: random.Random) -> list[bytes]:
-    bounds = sorted([0, *chance.choices(range(len(stream) + 1), k=4), len(stream)])
-    return [stream[start:end] for start, end in itertools.pairwise(bounds)]
+    assert {Completion, BrokenStream} <= ends
 
 
 @pytest.mark.parametrize(
@@ -233,10 +130,10 @@ def test_an_answer_filtered_away_entirely_was_refused() -> None:
 
 
 def test_a_limit_reached_before_the_first_word_is_said_so() -> None:
-    with pytest.raises(EmptyAnswer) as caught:
+    with pytest.raises(OutOfTokens) as caught:
         read(OPENAI, sse(delta("length", reasoning_content="hm")))
 
-    assert "limit" in caught.value.detail
+    assert "limit" in caught.value.message
 
 
 def test_blanks_are_no_answer() -> None:

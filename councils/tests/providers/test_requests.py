@@ -4,7 +4,7 @@ import pytest
 
 from councils.engine.types import ChatMessage, CompletionRequest, StructuredMode
 from councils.providers.anthropic import DEFAULT_MAX_TOKENS
-from councils.providers.endpoint import Endpoint, EndpointKind
+from councils.providers.endpoint import SEALED, Endpoint, EndpointKind
 from councils.providers.factory import DIALECTS
 from councils.tests.providers.support import SCHEMA, request
 
@@ -32,11 +32,18 @@ def test_what_was_not_set_is_not_sent(kind: EndpointKind) -> None:
 
 @pytest.mark.parametrize("kind", list(EndpointKind))
 def test_extra_fields_replace_and_remove_ours(kind: EndpointKind) -> None:
-    sent = body(kind, request(), model="other", messages=None, keep_alive="5m")
+    sent = body(kind, request(temperature=0.5), temperature=None, keep_alive="5m")
 
-    assert sent["model"] == "other"
-    assert "messages" not in sent
+    assert "temperature" not in sent
     assert sent["keep_alive"] == "5m"
+
+
+@pytest.mark.parametrize("kind", list(EndpointKind))
+def test_options_change_neither_model_nor_question_nor_the_number_of_answers(kind: EndpointKind) -> None:
+    wishes = dict.fromkeys(SEALED, 5) | {"Model": "other", "MESSAGE\u017f": [], "max_tokens_field": "n"}
+
+    assert body(kind, request(max_tokens=50), **wishes) == body(kind, request(max_tokens=50))
+    assert body(kind, request(), **dict.fromkeys(SEALED)) == body(kind, request())
 
 
 def test_openai_asks_for_usage_in_the_stream() -> None:
@@ -182,3 +189,52 @@ def test_anthropics_version_can_be_chosen() -> None:
 
     assert headers["anthropic-version"] == "2030-01-01"
     assert "api_version" not in body(ANTHROPIC, request(), api_version="2030-01-01")
+
+
+def limits(kind: EndpointKind, sent: dict[str, Any]) -> set[int]:
+    """Every limit on an answer's length that is in a request."""
+    fields = sent.get("options", {}) if kind is OLLAMA else sent
+    return {value for name, value in fields.items() if name in {"max_tokens", "max_completion_tokens", "num_predict"}}
+
+
+WIDE: list[tuple[EndpointKind, dict[str, Any]]] = [
+    *((OPENAI, {"max_tokens": value}) for value in (9_000, None, 0, -1, "9000", True, 9e3)),
+    (OPENAI, {"max_completion_tokens": 9_000}),
+    (OPENAI, {"max_completion_tokens": 9_000, "max_tokens": None}),
+    (OPENAI, {"max_tokens_field": "max_completion_tokens", "max_tokens": 9_000, "max_completion_tokens": None}),
+    *((OLLAMA, {"options": {"num_predict": value}}) for value in (9_000, None, -1, -2, 0)),
+    *((OLLAMA, {"options": value}) for value in (None, "none", {"num_ctx": 8192})),
+    *((ANTHROPIC, {"max_tokens": value}) for value in (9_000, None, 0)),
+]
+
+
+@pytest.mark.parametrize(("kind", "extra"), WIDE)
+def test_options_cannot_lift_the_limit_that_a_budget_held(kind: EndpointKind, extra: dict[str, Any]) -> None:
+    assert limits(kind, body(kind, request(max_tokens=50), **extra)) == {50}
+
+
+@pytest.mark.parametrize(
+    ("kind", "extra"), [(OPENAI, {"max_tokens": 20}), (OLLAMA, {"options": {"num_predict": 20}}), (ANTHROPIC, {"max_tokens": 20})]
+)
+def test_options_may_make_the_limit_smaller(kind: EndpointKind, extra: dict[str, Any]) -> None:
+    assert limits(kind, body(kind, request(max_tokens=50), **extra)) == {20}
+
+
+@pytest.mark.parametrize(
+    ("kind", "extra"), [(OPENAI, {"max_tokens": 9_000}), (OLLAMA, {"options": {"num_predict": 9_000}}), (ANTHROPIC, {"max_tokens": 9_000})]
+)
+def test_options_set_the_limit_where_the_request_has_none(kind: EndpointKind, extra: dict[str, Any]) -> None:
+    assert limits(kind, body(kind, request(), **extra)) == {9_000}
+
+
+def test_a_field_that_the_server_does_not_know_goes_where_the_limit_stands_in_another() -> None:
+    sent = body(OPENAI, request(max_tokens=50), max_tokens_field="max_completion_tokens", max_tokens=None)
+
+    assert (sent["max_completion_tokens"], "max_tokens" in sent) == (50, False)
+
+
+def test_the_options_of_a_provider_stay_as_they_are() -> None:
+    options = {"options": {"num_predict": 9_000}}
+    body(OLLAMA, request(max_tokens=50), **options)
+
+    assert options == {"options": {"num_predict": 9_000}}

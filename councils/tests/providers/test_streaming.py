@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from benchmarks.fake.server import Running
+from benchmarks.mutations import HEALTHY, delta, sse
 from councils.engine.errors import AnswerTimeout, BadRequest, BrokenStream, ConnectFailed, EgressDenied, ProviderError
 from councils.engine.types import ChatMessage, Completion, CompletionRequest, Deadlines, Delta, UsageSource
 from councils.providers.client import new_client
@@ -17,7 +18,6 @@ from councils.providers.endpoint import Endpoint, EndpointKind
 from councils.providers.factory import list_models, provider_for
 from councils.providers.streaming import MAX_ERROR_BYTES, HttpProvider
 from councils.tests.providers.support import HASTY, KEY, ByteStream, collect, logged, mock_provider, request
-from councils.tests.providers.test_answer import HEALTHY, delta, sse
 
 ProviderMaker = Callable[[EndpointKind], HttpProvider]
 

@@ -1,7 +1,7 @@
 """Lives of a runner that end where a test says: the writer fails, or the whole process dies, at the n-th write of a run."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
@@ -10,10 +10,13 @@ from typing import Any, TypeVar
 from django.db import IntegrityError, OperationalError
 
 from benchmarks.audit import Audit, audit
+from councils.caching.flights import Flights
+from councils.caching.shelf import Shelf
 from councils.models import CouncilRun, ModelCall
 from councils.providers.scripted import ScriptedProvider
 from councils.runner.drive import Driver
-from councils.runner.work import RunWork, Slots
+from councils.runner.switchboard import Switchboard
+from councils.runner.work import RunWork
 from councils.runner.writer import Writer
 from councils.store.claims import claim_run, live_runs, orphan_calls_of_ended_run, stray_calls
 from councils.store.ownership import heartbeat
@@ -35,10 +38,16 @@ class How(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The write with this number (from 0, heartbeats not counted) goes wrong in this way."""
+    """The write with this number (from 0, heartbeats not counted), or the first of this name, goes wrong in this way."""
 
-    point: int
+    point: int | str
     how: How
+
+    def strikes(self, written: Sequence[str]) -> bool:
+        """Whether the last of these writes is the one."""
+        if isinstance(self.point, int):
+            return len(written) - 1 == self.point
+        return written[-1] == self.point and written.count(self.point) == 1
 
 
 class FaultyWriter(Writer):
@@ -48,28 +57,26 @@ class FaultyWriter(Writer):
         super().__init__()
         self.fault = fault
         self.written: list[str] = []
+        self.struck = ""
         self.dead = asyncio.Event()
 
-    async def _do(self, turn: Any, work: Callable[[], T]) -> T:
-        name = work.func.__name__ if isinstance(work, partial) else ""
+    async def _do(self, turn: Any, work: partial[T]) -> T:
+        name = work.func.__name__
         if self.dead.is_set():
             raise asyncio.CancelledError
         if name in (heartbeat.__name__, live_runs.__name__):
             return await super()._do(turn, work)
         self.written.append(name)
         fault = self.fault
-        if fault is None or len(self.written) - 1 != fault.point:
+        if fault is None or not fault.strikes(self.written):
             return await super()._do(turn, work)
+        self.struck = name
         if fault.how in (How.LOST_REPLY, How.KILLED_AFTER):
             await super()._do(turn, work)
         if fault.how in (How.KILLED_BEFORE, How.KILLED_AFTER):
             self.dead.set()
             raise asyncio.CancelledError
         raise OperationalError("the connection broke, as ordered")
-
-    @property
-    def struck(self) -> bool:
-        return self.fault is not None and len(self.written) > self.fault.point
 
 
 @dataclass(slots=True)
@@ -86,7 +93,7 @@ async def live_once(run_pk: int, fault: Fault | None) -> FaultyWriter:
     """Claim the run, whose owner is dead if it has one, and drive it until it ends or this life does."""
     writer = FaultyWriter(fault)
     try:
-        driving = asyncio.create_task(_drive(run_pk, writer))
+        driving = asyncio.create_task(drive(run_pk, writer))
         dying = asyncio.create_task(writer.dead.wait())
         await asyncio.wait([driving, dying], return_when=asyncio.FIRST_COMPLETED)
         dying.cancel()
@@ -100,11 +107,12 @@ async def live_once(run_pk: int, fault: Fault | None) -> FaultyWriter:
     return writer
 
 
-async def _drive(run_pk: int, writer: FaultyWriter) -> None:
+async def drive(run_pk: int, writer: FaultyWriter) -> None:
+    """Claim a run, whose owner is dead if it has one, and move it until it ends or is lost."""
     signs = {live.pk: None if live.free else live.sign for live in await writer(live_runs)}
     claimed = await writer(claim_run, run_pk, worker="life", dead=signs[run_pk])
     if claimed is not None:
-        await Driver(RunWork.of(claimed, writer, Slots())).run()
+        await Driver(RunWork.of(claimed, writer, Switchboard(), Flights(Shelf(writer)))).run()
 
 
 def play(run: CouncilRun, fault: Fault | None = None) -> Story:
@@ -112,8 +120,7 @@ def play(run: CouncilRun, fault: Fault | None = None) -> Story:
     story = Story(run)
     while CouncilRun.objects.live().filter(pk=run.pk).exists() and story.lives < MAX_LIVES:
         writer = asyncio.run(live_once(run.pk, fault if story.lives == 0 else None))
-        if writer.struck:
-            story.struck = writer.written[fault.point] if fault else ""
+        story.struck = story.struck or writer.struck
         story.wrote += writer.written
         story.lives += 1
     # What the scan of a host does in time: calls that their owner could not book any more are closed.

@@ -85,14 +85,22 @@ def test_the_fallback_model_speaks_for_a_seat_and_the_run_says_so(scripted: Stag
     assert [call.substituted for call in ModelCall.objects.filter(step=opinion)] == [False, True]
 
 
-def test_the_fallback_model_has_retries_of_its_own(scripted: Stage) -> None:
+def test_a_step_is_tried_four_times_in_all_and_the_fallback_model_has_the_last_try(scripted: Stage) -> None:
+    run = play(scripted(except_for("seat1", lambda *_: ProviderUnavailable()), spare=True).ask()).run
+
+    assert statuses(run, "opinion:agent_1") == [*[CallStatus.REFUSED] * 3, CallStatus.DONE]
+    assert step(run, "opinion:agent_1").substituted
+
+
+def test_a_fallback_model_is_tried_again_with_what_its_predecessor_left(scripted: Stage) -> None:
     def answer(request: CompletionRequest, call: int) -> Answer:
-        faulty = name_of(request) == "seat1" or (name_of(request) == "spare" and call == 0)
-        return ProviderUnavailable() if faulty else by_seat(request, call)
+        if name_of(request) == "seat1":
+            return AuthenticationFailed()
+        return ProviderUnavailable() if name_of(request) == "spare" and call < 2 else by_seat(request, call)
 
     run = play(scripted(answer, spare=True).ask()).run
 
-    assert statuses(run, "opinion:agent_1") == [*[CallStatus.REFUSED] * 5, CallStatus.DONE]
+    assert statuses(run, "opinion:agent_1") == [*[CallStatus.REFUSED] * 3, CallStatus.DONE]
 
 
 def test_a_model_that_cannot_keep_to_a_schema_is_asked_for_less_and_remembered(scripted: Stage) -> None:
@@ -214,12 +222,12 @@ def test_a_step_past_the_deadline_of_its_stage_has_failed(scripted: Stage) -> No
     assert statuses(run, "opinion:agent_1") == [CallStatus.CANCELLED]
 
 
-def test_a_filtered_answer_is_a_refusal_and_is_paid(scripted: Stage) -> None:
+def test_a_filtered_answer_is_no_answer_and_is_paid(scripted: Stage) -> None:
     filtered = Reply(text="I had begun", finish_reason=FinishReason.FILTERED)
     run = play(scripted(except_for("seat1", lambda *_: filtered)).ask()).run
 
     call = step(run, "opinion:agent_1").calls.get()
-    assert (call.error_kind, call.finish_reason) == ("refused", "content_filter")
+    assert (call.error_kind, call.finish_reason) == ("content_filtered", "content_filter")
     assert call.cost_usd
     assert step(run, "opinion:agent_1").status == StepStatus.FAILED
 

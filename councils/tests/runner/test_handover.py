@@ -121,6 +121,7 @@ def test_two_engines_that_see_the_same_runs_drive_each_once(ask: Asker, engine: 
     assert [run.epoch for run in runs] == [1] * 6
 
 
+@pytest.mark.django_db(transaction=True)
 def test_starting_and_stopping_an_engine_twice_does_nothing_more() -> None:
     engine = EngineHost()
     engine.stop()
@@ -240,3 +241,15 @@ def test_a_run_that_is_gone_is_forgotten() -> None:
     watch.dead([], now=105)
 
     assert watch.dead([live_run(beat=5)], now=111) == {}
+
+
+def test_time_in_which_nobody_could_look_is_not_held_against_an_owner() -> None:
+    watch = Watch(ttl_s=10, longest_gap_s=2)
+    watch.dead([live_run(beat=5)], now=100)
+
+    # The database was away for a minute, and nobody could show life either.
+    assert watch.dead([live_run(beat=5)], now=160) == {}
+    assert watch.dead([live_run(beat=5)], now=162) == {}
+    assert watch.dead([live_run(beat=5)], now=164) == {}
+    assert watch.dead([live_run(beat=5)], now=166) == {}
+    assert watch.dead([live_run(beat=5)], now=168) == {1: (1, 5)}

@@ -66,7 +66,7 @@ async def test_writes_are_done_in_order_and_answered() -> None:
     assert list(results) == ["a", 1, "b", 2]
 
 
-async def test_what_was_paid_for_is_written_before_what_waits_beside_it() -> None:
+async def test_a_sign_of_life_is_written_first_then_what_was_paid_for_then_the_rest() -> None:
     order: list[str] = []
     gate = threading.Event()
     async with a_writer() as writer:
@@ -76,10 +76,12 @@ async def test_what_was_paid_for_is_written_before_what_waits_beside_it() -> Non
         await asyncio.sleep(0)
         paid = asyncio.ensure_future(writer.book(order.append, "paid"))
         await asyncio.sleep(0)
+        alive = asyncio.ensure_future(writer.first(order.append, "alive"))
+        await asyncio.sleep(0)
         gate.set()
-        await asyncio.gather(busy, begun, paid)
+        await asyncio.gather(busy, begun, paid, alive)
 
-    assert order == ["paid", "begun"]
+    assert order == ["alive", "paid", "begun"]
 
 
 async def test_a_refusal_fails_its_own_job_and_undoes_its_own_work() -> None:

@@ -17,7 +17,7 @@ DOCUMENT: dict[str, Any] = {
             "cost_per_1k_output_tokens": "0.0016",
             "structured_mode": "json_object",
         },
-        {"provider": "acme", "name": "large"},
+        {"provider": "acme", "name": "large", "cost_per_1k_input_tokens": 0.003, "cost_per_1k_output_tokens": 0.015},
     ],
     "prompts": [{"stage": "opinions", "name": "brief", "text": "Answer briefly.\n\n{question}"}],
     "councils": [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from councils.models import CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate, Provider
+from councils.models import CouncilConfiguration, CouncilMember, ModelInfo, ModelPrice, PriceSource, PromptTemplate, Provider
 from councils.services.configuration import ConfigurationRejected, apply_configuration, dump_configuration, parse_document
 from councils.tests.services.documents import document
 
@@ -33,11 +33,119 @@ def test_a_document_creates_everything_that_it_describes() -> None:
 
 
 def test_prices_are_exactly_what_was_typed_and_what_was_left_out_is_unknown() -> None:
-    apply_configuration(document())
+    data = document()
+    data["models"].append({"provider": "acme", "name": "unused"})
+    apply_configuration(data)
 
-    small, large = ModelInfo.objects.get(name="org/small"), ModelInfo.objects.get(name="large")
+    small, unused = ModelInfo.objects.get(name="org/small"), ModelInfo.objects.get(name="unused")
     assert (small.cost_per_1k_input_tokens, small.cost_per_1k_output_tokens) == (Decimal("0.0004"), Decimal("0.0016"))
-    assert large.cost_per_1k_input_tokens is None
+    assert unused.cost_per_1k_input_tokens is None
+
+
+def test_a_model_without_a_price_is_not_put_into_a_council() -> None:
+    data = document()
+    data["models"][1] = {"provider": "acme", "name": "large"}
+
+    with pytest.raises(ConfigurationRejected) as rejected:
+        apply_configuration(data)
+
+    assert "councils[0]: The price of large is not known." in str(rejected.value)
+
+
+def test_a_new_model_of_a_known_name_has_the_price_of_the_public_list() -> None:
+    data = document()
+    data["providers"][0]["base_url"] = "https://api.openai.com/v1"
+    data["models"].append({"provider": "acme", "name": "gpt-4.1-mini"})
+    apply_configuration(data)
+
+    price = ModelPrice.objects.get(model__name="gpt-4.1-mini")
+    assert (price.source, price.input_price) == (PriceSource.LIST, Decimal("0.0004"))
+
+
+def test_a_new_model_on_ollama_is_free() -> None:
+    data = document()
+    data["providers"].append({"slug": "own", "name": "Own", "kind": "ollama", "base_url": "http://10.0.0.5:11434"})
+    data["models"].append({"provider": "own", "name": "llama3.2:1b"})
+    apply_configuration(data)
+
+    price = ModelPrice.objects.get(model__name="llama3.2:1b")
+    assert (price.source, str(price)) == (PriceSource.FREE, "0 USD in, 0 USD out")
+
+
+def test_a_new_model_at_a_private_address_is_free_only_if_the_file_says_so() -> None:
+    data = document()
+    inside = {"kind": "openai", "base_url": "http://10.0.0.5:4000/v1", "allow_private_address": True}
+    data["providers"].append({"slug": "gateway", "name": "Gateway", **inside})
+    free = {"cost_per_1k_input_tokens": "0", "cost_per_1k_output_tokens": "0"}
+    data["models"] += [{"provider": "gateway", "name": "resold"}, {"provider": "gateway", "name": "own", **free}]
+    apply_configuration(data)
+
+    priced = {model.name: model.has_prices for model in ModelInfo.objects.filter(provider__slug="gateway")}
+    assert priced == {"resold": False, "own": True}
+
+
+def test_each_price_that_is_applied_is_kept_and_the_same_one_only_once() -> None:
+    apply_configuration(document())
+    data = document()
+    data["models"][0]["cost_per_1k_input_tokens"] = "0.0005"
+    apply_configuration(data)
+    apply_configuration(data)
+
+    kept = ModelPrice.objects.filter(model__name="org/small")
+    assert [price.input_price for price in kept] == [Decimal("0.0005"), Decimal("0.0004")]
+    assert {price.source for price in kept} == {PriceSource.MANUAL}
+
+
+ENDPOINTS: list[dict[str, Any]] = [
+    {"base_url": "http://10.0.0.5:8000/v1", "allow_private_address": True, "max_parallel_calls": 5},
+    {"base_url": "https://b.acme.example/v1"},
+]
+
+
+def test_endpoints_of_a_provider_are_as_the_list_says() -> None:
+    data = document()
+    data["providers"][0]["endpoints"] = ENDPOINTS
+    apply_configuration(data)
+    assert apply_configuration(data).changes == ()
+    provider = Provider.objects.get(slug="acme")
+    assert [(e.base_url, e.max_parallel_calls) for e in provider.endpoints.all()] == [
+        ("http://10.0.0.5:8000/v1", 5),
+        ("https://b.acme.example/v1", 32),
+    ]
+
+    data["providers"][0]["endpoints"] = ENDPOINTS[1:]
+    assert apply_configuration(data).changes == ("removed endpoint http://10.0.0.5:8000/v1 of provider acme",)
+
+
+def test_endpoints_are_dumped_and_can_be_applied_again() -> None:
+    data = document()
+    data["providers"][0]["endpoints"] = ENDPOINTS
+    apply_configuration(data)
+
+    dumped = dump_configuration()
+    assert [endpoint["base_url"] for endpoint in dumped["providers"][0]["endpoints"]] == [e["base_url"] for e in ENDPOINTS]
+    assert apply_configuration(dumped).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fault"),
+    [
+        ({"base_url": "ftp://x.example"}, "providers[0].endpoints[0].base_url: Give a full address"),
+        ({"base_url": "https://api.acme.example/v1"}, "providers[0].endpoints[0].base_url: This address is there twice."),
+        ({"base_url": "https://b.example", "api_key": "x"}, "providers[0].endpoints[0].api_key: Secrets do not belong"),
+        ({"base_url": "https://b.example", "max_parallel_calls": 0}, "providers[0].endpoints[0].max_parallel_calls: "),
+        ({}, "providers[0].endpoints[0].base_url: This is missing."),
+    ],
+)
+def test_a_faulty_endpoint_is_named(endpoint: dict[str, object], fault: str) -> None:
+    data = document()
+    data["providers"][0]["endpoints"] = [endpoint]
+
+    with pytest.raises(ConfigurationRejected) as rejected:
+        apply_configuration(data)
+
+    assert fault in str(rejected.value)
+    assert not Provider.objects.exists()
 
 
 def test_the_same_document_twice_changes_nothing() -> None:
@@ -116,6 +224,26 @@ def test_the_first_council_becomes_the_default_and_another_can_take_its_place() 
 
     assert list(CouncilConfiguration.objects.filter(is_default=True).values_list("slug", flat=True)) == ["deep"]
     assert "council deep is now the default" in applied.changes
+
+
+def test_the_default_is_switched_off_where_another_takes_its_place() -> None:
+    apply_configuration(document())
+    deep = document()["councils"][0] | {"slug": "deep", "name": "Deep", "is_default": True}
+
+    apply_configuration({"councils": [{"slug": "quick", "is_active": False}, deep]})
+
+    assert list(CouncilConfiguration.objects.values_list("slug", "is_default", "is_active").order_by("slug")) == [
+        ("deep", True, True),
+        ("quick", False, False),
+    ]
+
+
+def test_the_first_council_that_is_switched_on_becomes_the_default() -> None:
+    first = document()
+    first["councils"][0]["is_active"] = False
+    first["councils"].append(document()["councils"][0] | {"slug": "deep", "name": "Deep"})
+
+    assert "council deep is now the default" in apply_configuration(first).changes
 
 
 def test_applying_a_dump_changes_nothing() -> None:
@@ -235,3 +363,12 @@ def test_the_example_of_the_documentation_can_be_applied() -> None:
     text = Path("docs/examples/council.json").read_text("utf-8")
 
     assert apply_configuration(parse_document(text)).changes
+
+
+def test_a_council_may_do_without_the_cache() -> None:
+    source = document()
+    source["councils"][0]["use_cache"] = False
+    apply_configuration(source)
+
+    assert not CouncilConfiguration.objects.get(slug="quick").use_cache
+    assert dump_configuration()["councils"][0]["use_cache"] is False

@@ -34,6 +34,10 @@ def give_yes_for_true(data: dict[str, Any]) -> None:
     data["providers"][0]["is_active"] = "yes"
 
 
+def give_price_per_million(data: dict[str, Any]) -> None:
+    data["models"][0]["cost_per_1k_input_tokens"] = "10000.01"
+
+
 def give_true_for_number(data: dict[str, Any]) -> None:
     data["models"][0]["cost_per_1k_input_tokens"] = True
 
@@ -99,6 +103,7 @@ FAULTS: list[tuple[Callable[[dict[str, Any]], None], str, str]] = [
     (misspell, "councils[0].voting_sistem: ", "Did you mean voting_system?"),
     (give_text_for_number, "councils[0].quorum: ", "a whole number"),
     (give_yes_for_true, "providers[0].is_active: ", "true or false"),
+    (give_price_per_million, "models[0].cost_per_1k_input_tokens: ", "price per million"),
     (give_true_for_number, "models[0].cost_per_1k_input_tokens: ", "a number"),
     (choose_unknown_kind, "providers[0].kind: ", "telepathy"),
     (put_key_into_address, "providers[0].base_url: ", "Leave out user name"),
@@ -221,6 +226,16 @@ def test_the_default_is_not_given_up_without_another() -> None:
     apply_configuration(document())
 
     assert "Choose another one" in problems_of({"councils": [{"slug": "quick", "is_default": False}]})[0]
+    assert problems_of({"councils": [{"slug": "quick", "is_active": False}]}) == (
+        "councils[0].is_active: The default council cannot be switched off. Choose another one as default first.",
+    )
+
+
+def test_a_council_that_is_switched_off_is_not_made_the_default() -> None:
+    faulty = document()
+    faulty["councils"][0] |= {"is_active": False, "is_default": True}
+
+    assert problems_of(faulty) == ("councils[0].is_default: A council that is switched off cannot be the default.",)
 
 
 def test_an_existing_version_is_never_rewritten() -> None:

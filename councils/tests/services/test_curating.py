@@ -9,7 +9,8 @@ from django.utils import timezone
 from councils.engine.types import RunStatus
 from councils.models import ChairmanFallback, CouncilConfiguration, CouncilMember, CouncilRun
 from councils.services.attention import GRACE, runs_needing_attention
-from councils.services.curating import clone_council, council_problems, draft_problems, make_default
+from councils.services.curating import DEFAULT_STAYS_ON, clone_council, make_default, switch_off, switch_on
+from councils.services.standing import council_problems, draft_faults
 from councils.tests.factories import make_council, make_model, make_run
 
 pytestmark = pytest.mark.django_db
@@ -49,8 +50,8 @@ def test_a_draft_is_judged_without_being_stored() -> None:
     draft = CouncilConfiguration(name="Draft", slug="draft", chairman_model=model)
     seats = [CouncilMember(agent_id=f"agent_{n}", name=f"Seat {n}", model=model) for n in (1, 2)]
 
-    assert draft_problems(draft, seats, []) != []
-    assert draft_problems(draft, [*seats, CouncilMember(agent_id="agent_3", name="Seat 3", model=model)], []) == []
+    assert draft_faults(draft, seats, []) != []
+    assert draft_faults(draft, [*seats, CouncilMember(agent_id="agent_3", name="Seat 3", model=model)], []) == []
     assert not CouncilConfiguration.objects.exists()
 
 
@@ -59,8 +60,8 @@ def test_a_fallback_stands_in_for_a_chairman_that_is_switched_off() -> None:
     draft = CouncilConfiguration(name="Draft", slug="draft", chairman_model=dead)
     seats = [CouncilMember(agent_id=f"agent_{n}", name=f"Seat {n}", model=model) for n in (1, 2, 3)]
 
-    assert draft_problems(draft, seats, []) == ["The council has no chairman."]
-    assert draft_problems(draft, seats, [model]) == []
+    assert [(fault.about, fault.sentence) for fault in draft_faults(draft, seats, [])] == [("chairman", "The council has no chairman.")]
+    assert draft_faults(draft, seats, [model]) == []
 
 
 def test_there_is_one_default_after_any_number_of_choices() -> None:
@@ -70,6 +71,27 @@ def test_there_is_one_default_after_any_number_of_choices() -> None:
         make_default(council=council)
 
     assert list(CouncilConfiguration.objects.filter(is_default=True).values_list("slug", flat=True)) == ["first"]
+
+
+def test_the_first_council_that_is_switched_on_becomes_the_default() -> None:
+    first, second = make_council(slug="first", is_active=False), make_council(slug="second", is_active=False)
+    short = make_council(name="Short", slug="short", seats=2, min_models=3, is_active=False)
+
+    done = switch_on(CouncilConfiguration.objects.all())
+
+    assert (done.changed, [name for name, _why in done.refused]) == (2, ["Short"])
+    assert set(CouncilConfiguration.objects.active()) == {first, second}
+    assert not CouncilConfiguration.objects.get(pk=short.pk).is_active
+    assert CouncilConfiguration.objects.get(is_default=True) == first
+
+
+def test_all_but_the_default_are_switched_off() -> None:
+    default, _other = make_council(name="Main", is_default=True), make_council(name="Other")
+
+    done = switch_off(CouncilConfiguration.objects.all())
+
+    assert (done.changed, done.refused) == (1, [("Main", DEFAULT_STAYS_ON)])
+    assert list(CouncilConfiguration.objects.active()) == [default]
 
 
 def test_a_copy_is_whole_and_shares_nothing_with_its_original() -> None:

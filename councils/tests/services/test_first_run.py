@@ -5,6 +5,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
 
 from councils import local_model
 from councils.engine.errors import AuthenticationFailed, ConnectFailed
@@ -12,8 +13,8 @@ from councils.models import ApiKey, CouncilConfiguration, ModelInfo, Provider, U
 from councils.providers.egress import EgressPolicy
 from councils.providers.endpoint import Endpoint
 from councils.services.configuration import dump_configuration
-from councils.services.curating import council_problems
 from councils.services.first_run import ensure_admin, ensure_council, needs_local_model
+from councils.services.standing import council_problems
 
 pytestmark = pytest.mark.django_db
 
@@ -186,6 +187,7 @@ def test_a_site_with_another_superuser_gets_no_second_one_by_default() -> None:
 def test_the_command_prints_the_way_in_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OLLAMA_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("councils.management.commands.first_run.is_installed", lambda: True)
     first, second = StringIO(), StringIO()
 
     call_command("first_run", stdout=first)
@@ -196,6 +198,36 @@ def test_the_command_prints_the_way_in_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert "First council: Expert, Teacher, Skeptic, Storyteller" in second.getvalue()
     assert "shown only now" not in second.getvalue()
     assert "changepassword" in second.getvalue()
+
+
+@pytest.mark.parametrize(("engine", "installed"), [("celery", True), ("embedded", False)])
+def test_where_nobody_serves_the_local_model_no_council_is_put_on_it(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, engine: str, installed: bool
+) -> None:
+    for name in ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OLLAMA_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("councils.management.commands.first_run.is_installed", lambda: installed)
+    settings.RUN_ENGINE = engine
+    out = StringIO()
+
+    call_command("first_run", stdout=out)
+
+    assert "No provider yet: set OPENROUTER_API_KEY" in out.getvalue()
+    assert (CouncilConfiguration.objects.count(), needs_local_model()) == (0, False)
+    # A later run with a key makes the council.
+    made = ensure_council(environment={"OPENAI_API_KEY": "a"}, local_port=8089, serves_local=False, ask=Providers(openai=["gpt-4.1"]))
+    assert made.is_new
+
+
+def test_in_production_the_command_names_the_public_address(settings: Settings) -> None:
+    settings.LOCAL, settings.ALLOWED_HOSTS = False, ["council.example", "10.0.0.7"]
+    ensure_admin(username="ada", password="correct horse")
+    out = StringIO()
+
+    call_command("first_run", stdout=out)
+
+    assert "Address   https://council.example/ " in out.getvalue()
+    assert "forgotten: manage.py changepassword ada" in out.getvalue()
 
 
 def test_an_api_key_from_the_command_line_is_accepted_later() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from councils.services.configuration.secrets import looks_secret, secret_names, without_secrets
+from councils.secret_names import looks_secret, secret_names, without_secrets
 
 
 @pytest.mark.parametrize(

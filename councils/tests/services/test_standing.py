@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from councils.models import CouncilConfiguration, User
-from councils.services.standing import default_council, problem_of
+from councils.services.standing import Obstacle, default_council, obstacle_of, problem_of
 from councils.tests.api.rows import make_council, make_model, make_user
 
 pytestmark = pytest.mark.django_db
@@ -39,13 +39,13 @@ class TestTheDefaultCouncil:
 
     def test_one_that_is_switched_off_or_put_away_is_not_it_even_for_staff(self) -> None:
         staff = make_user("staff", is_staff=True)
-        make_council("off", is_default=True, is_active=False)
+        make_council("off", is_active=False)
         make_council("old", archived_at=timezone.now())
 
         assert default_council(staff) is None
 
     def test_a_marked_one_that_is_switched_off_leaves_the_only_other(self, ada: User) -> None:
-        make_council("off", is_default=True, is_active=False)
+        make_council("off", is_active=False)
         other = make_council("on")
 
         assert default_council(ada) == other
@@ -73,3 +73,32 @@ class TestTheProblemOfACouncil:
         council.save()
 
         assert problem_of(loaded(council)) == "The council has no chairman."
+
+
+class TestWhatPeopleAreTold:
+    """They do not know the settings, so they hear which kind of obstacle there is."""
+
+    def test_of_one_that_works_nothing(self) -> None:
+        assert obstacle_of(loaded(make_council())) is None
+
+    def test_of_one_that_is_switched_off_only_that(self) -> None:
+        assert obstacle_of(loaded(make_council(seats=1, is_active=False))) is Obstacle.OFF
+
+    def test_too_few_members_come_before_everything_else(self) -> None:
+        council = make_council()
+        council.chairman_model.provider.is_active = False
+        council.chairman_model.provider.save()
+
+        assert obstacle_of(loaded(council)) is Obstacle.TOO_FEW_MEMBERS
+
+    def test_a_missing_chairman_has_a_word_of_its_own(self) -> None:
+        council = make_council()
+        council.chairman_model = make_model("chair", provider="Elsewhere")
+        council.chairman_model.is_active = False
+        council.chairman_model.save()
+        council.save()
+
+        assert obstacle_of(loaded(council)) is Obstacle.NO_CHAIRMAN
+
+    def test_all_else_is_a_fault_of_the_settings(self) -> None:
+        assert obstacle_of(loaded(make_council(quorum=9))) is Obstacle.FAULT

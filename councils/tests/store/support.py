@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Self
 
+from councils.engine.reasons import Reason, ReasonCode
 from councils.engine.steps import agent_of, stage_of
 from councils.engine.types import RunStatus, StepStatus
 from councils.models import CallStatus, CouncilRun, ModelCall, RunStep
@@ -16,7 +17,7 @@ from councils.store.runs import RunEnd, finish_run
 
 ANSWERED = Booking(status=CallStatus.DONE, prompt_tokens=10, completion_tokens=20, usage_source="reported", cost_usd=Decimal("0.5"))
 FAILED = Booking(status=CallStatus.BROKEN, cost_usd=Decimal(0), error_kind="broken_stream", error_detail="It broke off.", retry_in_s=1.0)
-SUCCESS = RunEnd(status=RunStatus.SUCCEEDED, reason="The chairman wrote this.", answer="Blue.", answer_by="chairman")
+SUCCESS = RunEnd(status=RunStatus.SUCCEEDED, reason=Reason(ReasonCode.ONE_SEAT), answer="Blue.", answer_by="chairman")
 
 
 def ref(key: str) -> StepRef:

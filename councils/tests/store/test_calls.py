@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from councils.engine.types import StepStatus
 from councils.models import CallStatus, CouncilRun, LedgerEntry, ModelCall, RunStep
-from councils.store.calls import StepHasResult, StepWrite
+from councils.models.budget import MOST_USD
+from councils.store.calls import Sending, StepHasResult, StepWrite, recall_call
 from councils.store.ownership import LostRun
 from councils.store.runs import cancel
 from councils.store.steps import mark_late
@@ -57,7 +60,7 @@ def test_no_attempt_begins_for_a_run_that_has_ended(owner: Owner) -> None:
 
 
 def test_no_attempt_begins_after_a_cancel(owner: Owner) -> None:
-    cancel(owner.run.pk, by=None, reason="Cancelled.")
+    cancel(owner.run.pk, by=None)
 
     with pytest.raises(LostRun):
         owner.begin(KEY)
@@ -164,6 +167,26 @@ def test_the_same_attempt_cannot_be_written_down_twice(owner: Owner) -> None:
         owner.begin(KEY)
 
 
+def test_no_first_attempt_begins_for_a_seat_that_was_late_while_it_waited(owner: Owner) -> None:
+    mark_late(owner.claim, [ref(KEY)])
+
+    with pytest.raises(StepHasResult):
+        owner.begin(KEY)
+
+
+def test_a_recalled_answer_that_is_written_twice_is_there_once(owner: Owner) -> None:
+    recall = partial(
+        recall_call, owner.claim, ref(KEY), owner.target, attempt=1, sending=Sending(cached=True), booking=ANSWERED, result=done()
+    )
+    begun, accepted, events = recall()
+
+    again = recall()
+
+    assert (accepted, len(events)) == (True, 1)
+    assert (again[0].call_id, *again[1:]) == (begun.call_id, True, [])
+    assert ModelCall.objects.filter(run=owner.run).count() == 1
+
+
 def test_what_comes_late_is_kept_as_late(owner: Owner) -> None:
     begun = owner.begin(KEY)
     mark_late(owner.claim, [ref(KEY)])
@@ -193,10 +216,35 @@ def test_marking_late_leaves_a_step_alone_that_has_its_result(owner: Owner) -> N
 
 def test_a_call_that_comes_home_after_the_end_of_its_run_is_booked_and_changes_nothing_else(owner: Owner, run: CouncilRun) -> None:
     begun = owner.begin(KEY)
-    cancel(run.pk, by=None, reason="Cancelled.")
+    cancel(run.pk, by=None)
     before = events_of(run)
 
     assert owner.settle(KEY, begun, replace(ANSWERED, status=CallStatus.CANCELLED), done()) == (False, [])
     run.refresh_from_db()
     assert (call_of(begun).status, run.known_cost_usd) == (CallStatus.CANCELLED, Decimal("0.5"))
     assert (step_of(run, KEY).status, events_of(run)) == (StepStatus.CANCELLED, before)
+
+
+@pytest.mark.parametrize("status", [StepStatus.DONE, StepStatus.LATE_DONE, StepStatus.FAILED, StepStatus.INVALID])
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_no_call_begins_for_a_step_that_was_kept_whatever_its_owner_believes(
+    run: CouncilRun, owner: Owner, status: StepStatus, attempt: int
+) -> None:
+    kept = RunStep.objects.create(run=run, key="opinion:agent_1", stage="opinions", agent_id="agent_1", status=status.value, carried=True)
+
+    with transaction.atomic(), pytest.raises((StepHasResult, IntegrityError)):
+        owner.begin("opinion:agent_1", attempt=attempt)
+
+    assert not kept.calls.exists()
+
+
+def test_a_cost_beyond_the_columns_is_booked_at_the_most_they_keep_and_logged(owner: Owner, caplog: pytest.LogCaptureFixture) -> None:
+    for seat in ("opinion:agent_1", "opinion:agent_2"):
+        begun = owner.begin(seat)
+
+        assert owner.settle(seat, begun, replace(ANSWERED, cost_usd=Decimal("1e24")), done())[0]
+        assert call_of(begun).cost_usd == MOST_USD
+
+    owner.run.refresh_from_db()
+    assert owner.run.known_cost_usd == MOST_USD
+    assert "more than can be stored" in caplog.text

@@ -175,7 +175,7 @@ def test_an_ended_run_is_never_claimed_again(owner: Owner) -> None:
 
 def test_calls_left_open_by_an_owner_that_died_after_a_cancel_are_closed(owner: Owner) -> None:
     begun = owner.begin("opinion:agent_1")
-    cancel(owner.run.pk, by=None, reason="Cancelled.")
+    cancel(owner.run.pk, by=None)
     assert stray_calls() == {owner.run.pk: [begun.call_pk]}
 
     orphan_calls_of_ended_run(owner.run.pk, [begun.call_pk])

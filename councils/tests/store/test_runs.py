@@ -91,7 +91,7 @@ def test_a_cancel_closes_the_steps_and_keeps_what_was_answered(owner: Owner) -> 
     owner.answer("opinion:agent_1")
     owner.begin("opinion:agent_2")
 
-    cancel(owner.run.pk, by=owner.run.owner, reason="Cancelled.")
+    cancel(owner.run.pk, by=owner.run.owner)
 
     owner.run.refresh_from_db()
     assert (owner.run.status, owner.run.cancelled_by) == (RunStatus.CANCELLED, owner.run.owner)
@@ -100,17 +100,17 @@ def test_a_cancel_closes_the_steps_and_keeps_what_was_answered(owner: Owner) -> 
 
 
 def test_cancelling_twice_changes_nothing_the_second_time(owner: Owner) -> None:
-    cancel(owner.run.pk, by=None, reason="Cancelled.")
+    cancel(owner.run.pk, by=None)
     before = events_of(owner.run)
 
-    assert cancel(owner.run.pk, by=None, reason="Cancelled again.") == []
+    assert cancel(owner.run.pk, by=None) == []
     assert events_of(owner.run) == before
 
 
 def test_cancelling_a_finished_run_does_nothing(owner: Owner) -> None:
     owner.finish()
 
-    assert cancel(owner.run.pk, by=None, reason="Cancelled.") == []
+    assert cancel(owner.run.pk, by=None) == []
     owner.run.refresh_from_db()
     assert owner.run.status == RunStatus.SUCCEEDED
 
@@ -119,7 +119,7 @@ def test_cancelling_a_finished_run_does_nothing(owner: Owner) -> None:
 def test_a_cancel_that_races_the_end_makes_one_end(run: CouncilRun) -> None:
     owner = Owner.of(run)
 
-    in_parallel(owner.finish, *[lambda: cancel(run.pk, by=None, reason="Cancelled.") for _ in range(3)])
+    in_parallel(owner.finish, *[lambda: cancel(run.pk, by=None) for _ in range(3)])
 
     run.refresh_from_db()
     ends = RunEvent.objects.filter(run=run, type="run_finished")
@@ -135,7 +135,7 @@ def test_a_call_that_races_a_cancel_begins_before_it_or_not_at_all(run: CouncilR
 
     in_parallel(
         *[lambda key=key: begin_call(owner.claim, ref(key), owner.target, attempt=1) for key in keys],
-        lambda: cancel(run.pk, by=None, reason="Cancelled."),
+        lambda: cancel(run.pk, by=None),
     )
 
     types = [event["type"] for event in events_of(run)]

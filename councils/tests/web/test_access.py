@@ -15,10 +15,17 @@ from councils.web.urls import urlpatterns
 # Every address of the pages: whether it demands a signed-in user, and the methods that it takes.
 ROUTES = {
     "ask": ("/", True, {"GET", "HEAD", "POST"}),
+    "estimate": ("/estimate/", True, {"POST"}),
     "login": ("/sign-in/", False, {"GET", "HEAD", "POST", "PUT", "OPTIONS"}),
     "logout": ("/sign-out/", False, {"POST", "OPTIONS"}),
     "signup": ("/sign-up/", False, {"GET", "HEAD", "POST"}),
     "theme": ("/theme/", False, {"POST"}),
+    "language": ("/language/", False, {"POST"}),
+    "settings": ("/settings/", True, {"GET", "HEAD", "POST"}),
+    "change_password": ("/settings/password/", True, {"GET", "HEAD", "POST", "PUT", "OPTIONS"}),
+    "usage": ("/usage/", True, {"GET", "HEAD"}),
+    "favicon": ("/favicon.ico", False, {"GET", "HEAD"}),
+    "metrics": ("/metrics", False, {"GET", "HEAD"}),
     "conversations": ("/conversations/", True, {"GET", "HEAD"}),
     "conversation": ("/conversations/{thread}/", True, {"GET", "HEAD", "POST"}),
     "conversation_rename": ("/conversations/{thread}/rename/", True, {"POST"}),
@@ -29,7 +36,11 @@ ROUTES = {
     "run": ("/runs/{run}/", True, {"GET", "HEAD"}),
     "run_parts": ("/runs/{run}/parts/head/", True, {"GET", "HEAD"}),
     "run_cancel": ("/runs/{run}/cancel/", True, {"POST"}),
+    "run_retry": ("/runs/{run}/retry/", True, {"POST"}),
+    "run_regenerate": ("/runs/{run}/regenerate/", True, {"POST"}),
     "run_again": ("/runs/{run}/again/", True, {"POST"}),
+    "run_pick": ("/runs/{run}/pick/", True, {"POST"}),
+    "run_feedback": ("/runs/{run}/feedback/", True, {"POST"}),
 }
 OWNED = [name for name, (path, _, _) in ROUTES.items() if "{" in path]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -109,7 +120,9 @@ def test_a_fault_of_ours_is_friendly(client: Client, page: Client, monkeypatch: 
     assert "Something went wrong on our side" in response.text
 
 
-@pytest.mark.parametrize("name", [name for name, (_, _, methods) in ROUTES.items() if "GET" in methods])
+@pytest.mark.parametrize(
+    "name", [name for name, (_, _, methods) in ROUTES.items() if "GET" in methods and name not in {"favicon", "metrics"}]
+)
 def test_every_page_has_the_strict_policy_and_nothing_inline(page: Client, run: CouncilRun, name: str) -> None:
     response = page.get(path_of(name, run), follow=True)
 

@@ -81,4 +81,12 @@ def test_the_pressed_button_is_the_one_in_force(page: Client) -> None:
 
     text = page.get("/").text
     assert 'value="light" aria-pressed="true"' in text
-    assert text.count('aria-pressed="true"') == 1
+    assert text.count('name="theme"') == 3
+    assert [value for value in ("system", "light", "dark") if f'value="{value}" aria-pressed="true"' in text] == ["light"]
+
+
+def test_browsers_that_ask_for_an_icon_unasked_get_one(client: Client) -> None:
+    response = client.get("/favicon.ico")
+
+    assert response["Location"] == "/static/councils/icon.svg"
+    assert "max-age=86400" in response["Cache-Control"]

@@ -15,6 +15,28 @@ def test_a_question_starts_a_run_and_leads_to_its_page(page: Client, ada: User, 
     assert (run.owner, run.council, run.origin) == (ada, council, RunOrigin.WEB.value)
 
 
+def test_a_question_can_be_asked_blind_and_the_choice_is_kept(page: Client, ada: User, council: CouncilConfiguration) -> None:
+    order = {"council": council.slug, "question": "Which?", "nonce": "n"}
+    assert 'name="blind" id="id_blind">' in page.get("/").text
+
+    page.post("/", {**order, "blind": "on"})
+    assert CouncilRun.objects.get().blind
+    assert 'name="blind" id="id_blind" checked>' in page.get("/").text
+
+    page.post("/", order)
+    assert [run.blind for run in CouncilRun.objects.order_by("pk")] == [True, False]
+    assert 'name="blind" id="id_blind">' in page.get("/").text
+
+
+def test_what_others_or_programs_ask_is_not_this_reader_s_choice(page: Client, ada: User, council: CouncilConfiguration) -> None:
+    first = make_run(owner=ada, council=council, blind=True)
+    make_run(owner=make_user("bob"), council=council)
+    make_run(owner=ada, council=council, origin=RunOrigin.API)
+    make_run(owner=ada, council=council, based_on=first)
+
+    assert 'name="blind" id="id_blind" checked>' in page.get("/").text
+
+
 def test_the_form_shows_each_council_with_its_seats(page: Client, council: CouncilConfiguration) -> None:
     text = page.get("/").text
 

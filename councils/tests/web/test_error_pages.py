@@ -1,7 +1,11 @@
 """Pages of errors are no dead ends."""
 
+from typing import Any
+
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
+from django.template.loader import render_to_string
 from django.test import Client
 
 from councils.models import User
@@ -55,3 +59,39 @@ def test_a_form_that_is_out_of_date_keeps_the_navigation(ada: User) -> None:
     assert response.status_code == 403
     assert "The form was out of date" in response.text
     assert NAVIGATION in " ".join(response.text.split())
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
+def test_each_says_what_happened_and_where_to_go(status: int) -> None:
+    text = render_to_string(f"{status}.html", {"wait_s": 12})
+
+    assert f"Error {status}" in text
+    assert text.count("<h1>") == text.count('<p class="lead">') == 1
+    assert '<a class="button primary" href="/">' in text
+
+
+@pytest.mark.parametrize(("fault", "status"), [(RuntimeError("boom"), 500), (OperationalError("gone"), 503)])
+def test_a_crash_asks_no_database_and_keeps_language_and_look(
+    page: Client, fault: Exception, status: int, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("councils.web.accounts.SignIn.dispatch", fail)
+    stranger = Client(raise_request_exception=False)
+    stranger.post("/language/", {"language": "fr"})
+    stranger.post("/theme/", {"theme": "dark"})
+
+    with django_assert_num_queries(0):
+        response = stranger.get("/sign-in/")
+
+    assert response.status_code == status
+    assert '<html lang="fr" data-theme="dark">' in response.text
+    assert response.headers.get("Retry-After") == ("10" if status == 503 else None)
+
+
+def test_language_and_look_can_be_chosen_on_an_error_page(page: Client) -> None:
+    text = page.get("/nothing/here/").text
+
+    assert 'action="/language/"' in text
+    assert 'name="next" value="/nothing/here/"' in text

@@ -8,7 +8,8 @@ from django.test import Client
 
 from councils import live
 from councils.engine.types import FinishReason, Mark, RunStatus, Stage, StepStatus, VotingSystem
-from councils.models import CouncilConfiguration, CouncilRun, ModelCall, ModelInfo, RunStep, User
+from councils.models import CallStatus, CouncilConfiguration, CouncilRun, ModelCall, ModelInfo, RunStep, User
+from councils.models.base import new_public_id
 from councils.tests import scenes
 from councils.tests.allow_list import faults_of
 from councils.tests.factories import RunPlan, add_step, finished_plan, make_council, make_run
@@ -167,7 +168,7 @@ def test_the_ballots_are_a_matrix_of_reviewers_and_answers(show: Show, ada: User
 
     assert "4 of 4 ballots counted" in votes
     assert votes.count("own answer, not shown") == 4
-    assert votes.count("place 1</span>") == 4
+    assert votes.count('<span class="rank">place 1</span>') == 4
 
 
 def test_an_invalid_ballot_is_visible_and_not_counted(show: Show, ada: User, council: CouncilConfiguration) -> None:
@@ -175,7 +176,7 @@ def test_an_invalid_ballot_is_visible_and_not_counted(show: Show, ada: User, cou
 
     assert "3 of 4 ballots counted" in votes
     assert "not valid, not counted" in votes
-    assert "The ballot names answers that were not shown." in votes
+    assert "The reply ranks something that is not one of the answers." in votes
 
 
 def test_the_tally_shows_every_method_and_marks_a_disagreement(show: Show, ada: User, council: CouncilConfiguration) -> None:
@@ -242,6 +243,41 @@ def test_cost_is_shown_by_stage_and_model_with_its_sum(show: Show, ada: User, co
 
     assert "9</td>" in text
     assert "0.0085 USD" in text
+
+
+def from_the_cache(run: CouncilRun, *keys: str) -> CouncilRun:
+    facts = {"cached": True, "cost_usd": 0, "prompt_tokens": 0, "completion_tokens": 0, "usage_source": ""}
+    ModelCall.objects.filter(run=run, step__key__in=keys).update(**facts)
+    return run
+
+
+def test_what_came_from_the_cache_says_so_and_counts_apart(show: Show, ada: User, council: CouncilConfiguration) -> None:
+    run = from_the_cache(make_run(owner=ada, council=council), "opinion:agent_1", "opinion:agent_2")
+    cached, paid, page = show(run, "opinion:agent_1"), show(run, "opinion:agent_3"), show(run)
+
+    assert ">from the cache</span>" in cached
+    assert "0 tokens" not in cached
+    assert "USD" not in cached
+    assert ">from the cache</span>" not in paid
+    assert "2 of 9 calls were answered from the cache" in page
+    assert "Nothing is then taken from the cache: all answers are new." in page
+
+
+def test_a_try_that_was_paid_before_the_answer_was_found_is_told(show: Show, ada: User, council: CouncilConfiguration) -> None:
+    run = make_run(owner=ada, council=council)
+    paid = ModelCall.objects.get(run=run, step__key="opinion:agent_1")
+    ModelCall.objects.filter(pk=paid.pk).update(status=CallStatus.ORPHANED)
+    paid.pk, paid.public_id, paid.attempt, paid.cached, paid.cost_usd = None, new_public_id(), 2, True, Decimal(0)
+    paid.save(force_insert=True)
+
+    card = show(run, "opinion:agent_1")
+
+    assert "from the cache" in card
+    assert "0.0009 USD" in card
+
+
+def test_a_run_that_paid_for_everything_does_not_speak_of_the_cache(show: Show, ada: User, council: CouncilConfiguration) -> None:
+    assert "cache" not in show(make_run(owner=ada, council=council))
 
 
 def test_an_unknown_cost_is_never_a_zero(show: Show, ada: User, council: CouncilConfiguration) -> None:
@@ -369,7 +405,7 @@ def test_hostile_answers_hold_nothing_outside_the_allow_list(show: Show, ada: Us
         RunStep.objects.filter(run=run, key="opinion:agent_1").update(text=payload.replace("\x00", ""))
         card = show(run, "opinion:agent_1")
         prose = (
-            card.partition('<div class="prose" dir="auto">')[2]
+            card.partition('<div class="prose" dir="auto" lang="">')[2]
             .partition('<p class="card-foot">')[0]
             .rpartition("</div>")[0]
             .rpartition("</div>")[0]

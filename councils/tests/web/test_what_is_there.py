@@ -6,7 +6,7 @@ from django.test import Client
 from councils.engine.types import RunStatus, StepStatus
 from councils.models import CallStatus, CouncilConfiguration, CouncilRun, ModelCall, RunStep, User
 from councils.tests import scenes
-from councils.tests.factories import RunPlan, make_run
+from councils.tests.factories import RunPlan, make_council, make_run
 
 KEPT = "What the members wrote until then is kept below."
 UNFINISHED = "unfinished"
@@ -27,6 +27,9 @@ def test_texts_are_promised_only_where_some_are(page: Client, ada: User, council
 
 def test_asking_again_is_offered_only_where_the_box_is(page: Client, ada: User, council: CouncilConfiguration) -> None:
     run = scenes.failed(ada, council)
+    assert "You can ask again in the box" not in text_of(page, run), "where there are better ways, the box is not praised"
+    make_council(name="Another council")
+    CouncilRun.objects.filter(pk=run.pk).update(council=None)
     assert "You can ask again in the box" in text_of(page, run)
     make_run(owner=ada, council=council, conversation=run.conversation)
 

@@ -1,0 +1,133 @@
+"""Lists that grow without end: counted up to a bound, searched by indexes, filtered by what staff ask."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from councils.admin import large
+from councils.engine.types import RunStatus, StepStatus
+from councils.models import CallStatus, Conversation, CouncilRun, Message, ModelCall, RunStep
+from councils.tests.factories import RunPlan, make_council, make_run, make_user
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+
+
+def found(browser: Client, model: str, query: str) -> list[int]:
+    answer = browser.get(f"{reverse(f'admin:councils_{model}_changelist')}?{query}")
+    assert answer.status_code == 200
+    return sorted(row.pk for row in answer.context["cl"].result_list)
+
+
+@pytest.fixture
+def two(admin: Client) -> tuple[CouncilRun, CouncilRun]:
+    """Runs of different people, councils and conversations."""
+    first = make_run(owner=make_user("ada"), council=make_council(name="Pricing council"), question="What is fair?")
+    second = make_run(owner=make_user("bob"), council=make_council(name="Second reader"), question="Who is right?")
+    return first, second
+
+
+@pytest.mark.parametrize("word", ["ADA", "pricing", "is fair", "{first.public_id}", " ada "])
+def test_a_run_is_found_by_its_id_its_person_its_council_and_its_conversation(
+    admin: Client, two: tuple[CouncilRun, CouncilRun], word: str
+) -> None:
+    assert found(admin, "councilrun", f"q={word.format(first=two[0])}") == [two[0].pk]
+
+
+@pytest.mark.parametrize("model", ["councilrun", "modelcall", "ledgerentry", "conversation", "message", "runstep", "runevent"])
+def test_a_word_that_names_nothing_finds_nothing(admin: Client, model: str) -> None:
+    make_run()
+
+    for word in ("nothing-is-called-so", "%25", "' OR 1=1 --"):
+        assert found(admin, model, f"q={word}") == []
+    # What no database stores is no word.
+    assert found(admin, model, "q=%00") == found(admin, model, "")
+
+
+def test_calls_are_found_by_run_model_and_error(admin: Client, two: tuple[CouncilRun, CouncilRun]) -> None:
+    first, _ = two
+    calls = list(first.calls.order_by("pk"))
+    ModelCall.objects.filter(pk=calls[0].pk).update(error_kind="rate_limited", status=CallStatus.REFUSED.value)
+
+    assert found(admin, "modelcall", f"q={first.public_id}") == [call.pk for call in calls]
+    assert found(admin, "modelcall", "q=rate_limited") == [calls[0].pk]
+    assert found(admin, "modelcall", f"q={calls[1].public_id}") == [calls[1].pk]
+    same = ModelCall.objects.filter(model=calls[1].model)
+    assert found(admin, "modelcall", f"q={calls[1].model_name}") == sorted(same.values_list("pk", flat=True))
+    assert found(admin, "modelcall", f"model={calls[1].model_id}") == sorted(same.values_list("pk", flat=True))
+
+
+def test_messages_are_searched_among_the_newest(admin: Client, two: tuple[CouncilRun, CouncilRun], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Message.objects.get(text="What is fair?")
+    assert found(admin, "message", "q=is+fair") == [asked.pk]
+
+    monkeypatch.setattr(large, "NEWEST_READ", 1)
+    assert found(admin, "message", "q=is+fair") == []
+
+
+def test_conversations_are_found_by_title_and_owner(admin: Client, two: tuple[CouncilRun, CouncilRun]) -> None:
+    mine = Conversation.objects.get(owner__username="bob")
+
+    assert found(admin, "conversation", "q=who+is") == found(admin, "conversation", "q=bob") == [mine.pk]
+
+
+def test_failed_yesterday(admin: Client, two: tuple[CouncilRun, CouncilRun]) -> None:
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    failed = make_run(status=RunStatus.FAILED)
+    for run in (failed, two[0]):
+        CouncilRun.objects.filter(pk=run.pk).update(created_at=midnight - timedelta(hours=2))
+    make_run(status=RunStatus.FAILED)
+
+    assert found(admin, "councilrun", "day=yesterday&status__exact=failed") == [failed.pk]
+    assert failed.pk not in found(admin, "councilrun", "day=today")
+    assert failed.pk in found(admin, "councilrun", "day=7")
+
+
+def test_dear_runs_and_those_of_unknown_cost(admin: Client, two: tuple[CouncilRun, CouncilRun]) -> None:
+    dear, unknown = two
+    CouncilRun.objects.filter(pk=dear.pk).update(known_cost_usd=Decimal("1.01"))
+    CouncilRun.objects.filter(pk=unknown.pk).update(unknown_costs=1)
+
+    assert found(admin, "councilrun", "cost=1") == found(admin, "councilrun", "cost=0.1") == [dear.pk]
+    assert found(admin, "councilrun", "cost=10") == []
+    assert found(admin, "councilrun", "cost=unknown") == [unknown.pk]
+
+
+def test_runs_with_a_ballot_that_could_not_be_counted(admin: Client, two: tuple[CouncilRun, CouncilRun]) -> None:
+    done = (StepStatus.DONE,) * 4
+    spoilt = make_run(plan=RunPlan(opinions=done, reviews=(*done[:3], StepStatus.INVALID), counted=True, synthesis=StepStatus.DONE))
+
+    assert RunStep.objects.filter(status=StepStatus.INVALID.value).count() == 1
+    assert found(admin, "councilrun", "ballots=invalid") == [spoilt.pk]
+
+
+def test_runs_in_which_a_model_was_asked(admin: Client, two: tuple[CouncilRun, CouncilRun]) -> None:
+    model = two[1].calls.earliest("pk").model_id
+
+    assert found(admin, "councilrun", f"model={model}") == [two[1].pk]
+    assert found(admin, "councilrun", "model=999999999999999999999") == sorted(run.pk for run in two)
+    assert found(admin, "councilrun", "model=²") == sorted(run.pk for run in two)
+
+
+def test_a_long_list_is_counted_no_further_than_its_bound(
+    admin: Client, two: tuple[CouncilRun, CouncilRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = admin.get(reverse("admin:councils_councilrun_changelist"))
+    assert page.context["cl"].result_count == 2
+    monkeypatch.setattr(large, "MOST_COUNTED", 1)
+
+    with CaptureQueriesContext(connection) as queries:
+        page = admin.get(reverse("admin:councils_councilrun_changelist"))
+
+    counts = [query["sql"] for query in queries.captured_queries if "COUNT(" in query["sql"]]
+    assert len(counts) == 1
+    assert "LIMIT 2" in counts[0]
+    assert "JOIN" not in counts[0]
+    assert str(page.context["cl"].result_count) == "1+"
+    assert " 1+" in " ".join(page.text.split())
