@@ -9,6 +9,9 @@ TELL_VIOLATIONS = """document.addEventListener("securitypolicyviolation", ({ vio
   console.error(`policy: ${violatedDirective} ${blockedURI} ${sample}`);
 });"""
 
+# How a browser says that a server went away: before the connection, on it, before the answer's first byte or within it.
+LOST_CONNECTION = ("ERR_CONNECTION_", "ERR_EMPTY_RESPONSE", "ERR_SOCKET_NOT_CONNECTED", "ERR_INCOMPLETE_CHUNKED", "ERR_CONTENT_LENGTH_")
+
 
 class Faults:
     """Collects dialogs, uncaught errors, policy reports and requests to other places."""
@@ -21,6 +24,10 @@ class Faults:
         context.on("console", self._console)
         context.on("weberror", lambda error: self.seen.append(f"error: {error.error}"))
         context.on("request", self._request)
+
+    def beside_lost_connections(self) -> list[str]:
+        """What a browser says of a server that was killed is true, and not a fault of the page."""
+        return [fault for fault in self.seen if not any(word in fault for word in LOST_CONNECTION)]
 
     def _dialog(self, dialog: Dialog) -> None:
         self.seen.append(f"dialog: {dialog.message}")

@@ -115,7 +115,7 @@ class TestABrokenConnection:
 
         tab.wait_for_url("**/runs/*/")
         assert CouncilRun.objects.count() == 1
-        faults.seen[:] = [fault for fault in faults.seen if "ERR_CONNECTION_RESET" not in fault]
+        faults.seen[:] = faults.beside_lost_connections()
 
     def test_an_error_of_the_site_leaves_the_page_as_it_is(self, tab: Page, council: CouncilConfiguration, faults: Faults) -> None:
         tab.goto("/")

@@ -68,8 +68,7 @@ def person(browser: Browser, site: Server, ada: User, council: CouncilConfigurat
     expect(page.get_by_role("button", name="Sign out")).to_be_visible(timeout=PATIENCE_MS)
     yield page
     context.close()
-    # What a browser says of a server that is not there is true, and not a fault of the page.
-    assert [fault for fault in faults.seen if "ERR_CONNECTION" not in fault] == []
+    assert faults.beside_lost_connections() == []
 
 
 def ask(page: Page, question: str) -> str:
