@@ -15,7 +15,7 @@ from councils.engine.outcome import conclude
 from councils.engine.prompts import prepare
 from councils.engine.steps import StepState
 from councils.engine.types import Completion, CompletionRequest, Stage, StepStatus, StructuredMode
-from councils.live import Broadcast
+from councils.live.broadcast import Broadcast
 from councils.models.crypto import seal
 from councils.providers.scripted import ScriptedProvider
 from councils.runner import attempts

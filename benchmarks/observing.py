@@ -25,8 +25,8 @@ from django.test import RequestFactory
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from council_site.logs import JsonFormatter, ScopeFilter
-from councils import exposition, metrics, scope, tracing
-from councils.telemetry import OtelTracer
+from councils.telemetry import exposition, metrics, scope, tracing
+from councils.telemetry.spans import OtelTracer
 from councils.web.observing import ObservingMiddleware
 
 ROUNDS = 7

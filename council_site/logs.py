@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from councils import scope
+from councils.telemetry import scope
 
 HIDDEN = "[hidden]"
 _NAMED = re.compile(

@@ -18,8 +18,8 @@ def cache(url: str, *, name: str = "council", quiet: bool = True) -> dict[str, A
         "OPTIONS": {
             "CLIENT_CLASS": "django_redis.client.DefaultClient",
             # One pool for all caches at an address: they share these, and the gate that spares a request several time-outs in a row.
-            "CONNECTION_POOL_CLASS": "councils.redis_gate.GatedPool",
-            "SERIALIZER": "councils.redis_gate.PlainSerializer",
+            "CONNECTION_POOL_CLASS": "councils.caching.redis_gate.GatedPool",
+            "SERIALIZER": "councils.caching.redis_gate.PlainSerializer",
             "IGNORE_EXCEPTIONS": quiet,
             "SOCKET_CONNECT_TIMEOUT": TIMEOUT_S,
             "SOCKET_TIMEOUT": TIMEOUT_S,

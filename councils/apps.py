@@ -3,7 +3,8 @@
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 
-from councils import checks, metrics, tracing
+from councils import checks
+from councils.telemetry import metrics, tracing
 
 
 class CouncilsConfig(AppConfig):
@@ -14,5 +15,5 @@ class CouncilsConfig(AppConfig):
     def ready(self) -> None:
         checks.register()
         # Every connection is made by Django itself, at the first query of each thread: there is no other place to meet them all.
-        connection_created.connect(metrics.watch_connection, dispatch_uid="councils.metrics")
+        connection_created.connect(metrics.watch_connection, dispatch_uid="councils.telemetry.metrics")
         tracing.set_up()

@@ -14,7 +14,9 @@ from typing import Any
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from councils import bridge, live
+from councils.live import bridge
+from councils.live.hub import Viewer, hub
+from councils.live.messages import PASSED_ON, valid_run_id
 from councils.services import watching
 from councils.services.limiting import SOCKET_MESSAGES, take
 from councils.services.veiling import Veil
@@ -40,7 +42,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._bucket = token_hex(8)
         self._inbox: asyncio.Queue[str] = asyncio.Queue(QUEUE)
         self._chores: list[asyncio.Task[None]] = []
-        self._viewer = live.Viewer(asyncio.get_running_loop(), self._deliver)
+        self._viewer = Viewer(asyncio.get_running_loop(), self._deliver)
         await self.accept()
         if not await database_sync_to_async(watching.still_signed_in)(self.scope):
             await self.close(SIGN_IN_AGAIN)
@@ -73,12 +75,12 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     async def _subscribe(self, run_id: str, after: int) -> None:
         await self._leave()
-        if not live.valid_run_id(run_id):
+        if not valid_run_id(run_id):
             await self._complain("not_found", "There is no such run.")
             return
         # First listen, then look: what happens in between is heard twice, not lost.
         self._run_id = run_id
-        live.hub.subscribe(self._run_id, self._viewer)
+        hub.subscribe(self._run_id, self._viewer)
         bridge.look()
         seen = await self._look(watching.snapshot)
         if seen is None:
@@ -94,7 +96,7 @@ class RunConsumer(AsyncWebsocketConsumer):
                 task.cancel()
         self._chores = []
         if self._run_id:
-            live.hub.unsubscribe(self._run_id, self._viewer)
+            hub.unsubscribe(self._run_id, self._viewer)
             bridge.look()
             self._run_id = ""
         while not self._inbox.empty():
@@ -108,7 +110,7 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def _forward(self) -> None:
         while True:
             text = await self._inbox.get()
-            if text.startswith(live.PASSED_ON):
+            if text.startswith(PASSED_ON):
                 await self._pass_on(text)
                 continue
             seq = _seq_of(text)

@@ -15,14 +15,15 @@ from celery import shared_task
 from celery.signals import celeryd_after_setup, worker_shutdown, worker_shutting_down
 from django.conf import settings
 
-from councils import live, posting
+from councils import posting
 from councils.checks import tell_redis_policy
-from councils.exposition import worker_server
 from councils.health.checking import check_health
+from councils.live.broadcast import tell
 from councils.runner import host
 from councils.runner.unowned import Unowned
 from councils.store.claims import live_runs
 from councils.store.cleaning import clean_up
+from councils.telemetry.exposition import worker_server
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def start(run_pk: int) -> None:
 
 def nudge(run_pk: int, run_id: str, events: Sequence[Mapping[str, Any]]) -> None:
     """The run was changed from outside: tell viewers, and its owner if it is in this process. Another process sees it by its heartbeat."""
-    live.tell(run_id, events)
+    tell(run_id, events)
     host.current().nudge(run_pk)
 
 

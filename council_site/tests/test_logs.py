@@ -8,7 +8,7 @@ import pytest
 from django.test import RequestFactory
 
 from council_site.logs import HIDDEN, SELDOM_S, JsonFormatter, ReadableFormatter, ScopeFilter, SeldomFilter, logging_config, redacted
-from councils import scope
+from councils.telemetry import scope
 
 PLANTED = "hunter2-PLANTED-0123456789"
 

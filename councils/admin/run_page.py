@@ -20,7 +20,7 @@ from councils.admin.pages import page
 from councils.admin.show import NOTHING, json_block, list_address
 from councils.admin.timeline import Timeline, timeline_of
 from councils.formatting import duration, usd
-from councils.live import read_drafts
+from councils.live.drafts import read_drafts
 from councils.models import CouncilRun, LedgerEntry, ModelCall, PromptTemplate, RunEvent, RunStep, User
 from councils.services.asking import cancel_run
 from councils.services.errors import NotRepeatable, Rejected

@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 
 import orjson
 
-from councils import scope
+from councils.telemetry import scope
 
 
 class Envelope(TypedDict):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 
-from councils import metrics
+from councils.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from django.db import Error
 
-from councils import metrics
 from councils.caching import rows
 from councils.caching.fast import FastTier
 from councils.caching.rows import Entry
+from councils.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
-from councils import live
 from councils.engine.events import EventType
+from councils.live.hub import Viewer, hub
 from councils.management.board import Board
 from councils.management.screens import Screen
 from councils.models import CouncilRun
@@ -61,9 +61,9 @@ def _news(run_pk: int, after: int) -> list[Event]:
 async def _messages(run_id: str) -> AsyncIterator[asyncio.Queue[str]]:
     """What this process's engine tells about a run."""
     inbox: asyncio.Queue[str] = asyncio.Queue()
-    viewer = live.Viewer(asyncio.get_running_loop(), inbox.put_nowait)
-    live.hub.subscribe(run_id, viewer)
+    viewer = Viewer(asyncio.get_running_loop(), inbox.put_nowait)
+    hub.subscribe(run_id, viewer)
     try:
         yield inbox
     finally:
-        live.hub.unsubscribe(run_id, viewer)
+        hub.unsubscribe(run_id, viewer)

@@ -16,7 +16,6 @@ from typing import ParamSpec
 
 from django.conf import settings
 
-from councils import scope
 from councils.engine.actions import StartCall
 from councils.engine.digest import messages_digest
 from councils.engine.errors import (
@@ -42,6 +41,7 @@ from councils.runner.validation import Answer, Strategy
 from councils.runner.work import RunWork
 from councils.snapshot import ModelTarget
 from councils.store.calls import Begun, Sending, StepHasResult, StepRef
+from councils.telemetry import scope
 
 P = ParamSpec("P")
 

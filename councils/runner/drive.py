@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.db import Error as DatabaseFault
 
-from councils import scope
 from councils.engine.actions import Action, CountVotes, FailStep, Finish, MarkLate, StartCall, Wait
 from councils.engine.deliberation import StepState, count_votes, next_actions
 from councils.engine.panel import final_tally
@@ -22,6 +21,7 @@ from councils.store.calls import StepRef, StepWrite
 from councils.store.ownership import LostRun, heartbeat, release
 from councils.store.runs import RunEnd, finish_run
 from councils.store.steps import mark_late, record_step, save_tally
+from councils.telemetry import scope
 
 logger = logging.getLogger(__name__)
 

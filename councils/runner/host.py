@@ -20,9 +20,9 @@ from django.conf import settings
 from django.db import Error as DatabaseFault
 from django.db import connection
 
-from councils import live, metrics
 from councils.caching.flights import Flights
 from councils.caching.shelf import Shelf
+from councils.live.drafts import drafts_are_shared, keep_drafts
 from councils.providers import client
 from councils.runner.drive import Driver
 from councils.runner.switchboard import Switchboard
@@ -32,6 +32,7 @@ from councils.store.claims import Claimed, LiveRun, Sign, claim_run, live_runs, 
 from councils.store.ownership import drop, release
 from councils.store.seated import seated_models
 from councils.store.signs import sign, sign_off
+from councils.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +158,7 @@ class EngineHost:
         self._cache_writer = self._writer if connection.vendor == "sqlite" else Writer()
         self._flights = Flights(Shelf(self._cache_writer))
         chores = [asyncio.create_task(self._scan())]
-        if live.drafts_are_shared():
+        if drafts_are_shared():
             chores.append(asyncio.create_task(self._keep_drafts()))
         ready.set_result(None)
         await self._stopping.wait()
@@ -261,7 +262,7 @@ class EngineHost:
                     broadcast.dirty = False
                 drafts = {broadcast.run_id: broadcast.drafts() for broadcast in fresh}
                 try:
-                    await asyncio.to_thread(live.keep_drafts, drafts)
+                    await asyncio.to_thread(keep_drafts, drafts)
                 except Exception:  # Only late viewers miss a draft, until the next one.
                     logger.exception("drafts were not kept")
 

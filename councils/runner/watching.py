@@ -7,14 +7,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from councils import metrics
 from councils.engine.panel import final_tally
 from councils.engine.steps import StepState, author_of, opinion_key
 from councils.engine.types import Stage
 from councils.models import CallStatus
 from councils.snapshot import ModelTarget
 from councils.store.calls import Booking
-from councils.tracing import NOTHING, Fact, Span, tracer
+from councils.telemetry import metrics
+from councils.telemetry.tracing import NOTHING, Fact, Span, tracer
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from councils.engine.deliberation import StepState
 from councils.engine.fences import without_controls
 from councils.engine.tally import TallyResult, ballot_from_json
 from councils.engine.types import ChatMessage, CouncilSpec, Stage, StepStatus
-from councils.live import Broadcast
+from councils.live.broadcast import Broadcast
 from councils.models import RunStep
 from councils.runner.switchboard import Switchboard
 from councils.runner.watching import RunWatch

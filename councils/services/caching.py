@@ -11,12 +11,12 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from councils import metrics
 from councils.caching.fast import FastTier
 from councils.caching.rows import generations, next_generation, ttl_of
 from councils.models import CachedResponse, CacheKind, CacheStatistic, CouncilConfiguration
 from councils.services.auditing import record_deed_to
 from councils.snapshot import CacheUse, Snapshot
+from councils.telemetry import metrics
 
 STATISTICS_DAYS = 30
 SEED_DIGITS = 32

@@ -120,7 +120,7 @@ def take(rule: Rule, identity: str) -> Verdict | None:
 @lru_cache(maxsize=4)
 def _redis(url: str) -> RedisStore:
     timeouts = {"socket_timeout": REDIS_TIMEOUT_S, "socket_connect_timeout": REDIS_TIMEOUT_S}
-    return RedisStore(url, options={"CONNECTION_POOL_CLASS": "councils.redis_gate.GatedPool", "CONNECTION_POOL_KWARGS": timeouts})
+    return RedisStore(url, options={"CONNECTION_POOL_CLASS": "councils.caching.redis_gate.GatedPool", "CONNECTION_POOL_KWARGS": timeouts})
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ from councils.services.budgeting import Payment
 from councils.services.errors import ConversationBusy, ConversationGone, IdempotencyConflict, Rejected
 from councils.snapshot import Door, EndpointTarget, Snapshot
 from councils.store.budgets import tie
-from councils.tracing import request_at_hand
+from councils.telemetry.tracing import request_at_hand
 
 Asker = User | ApiKey
 """Who asks: a person, or a program with a key of theirs."""

@@ -8,8 +8,9 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.crypto import constant_time_compare
 
-from councils import live
 from councils.engine.types import StepStatus
+from councils.live.drafts import read_drafts
+from councils.live.messages import valid_run_id
 from councils.models import CouncilRun, User
 from councils.services.veiling import Veil, veil_of
 from councils.store.events import Event, events_after
@@ -70,7 +71,7 @@ def snapshot(scope: Mapping[str, Any], run_id: str) -> Seen:
 
     Drafts are read before the state: text that is missing in both cannot be, text that is in both does no harm.
     """
-    drafts = live.read_drafts(run_id) if live.valid_run_id(run_id) else {}
+    drafts = read_drafts(run_id) if valid_run_id(run_id) else {}
     run = _visible(scope, run_id)
     open_now = (StepStatus.RUNNING.value, StepStatus.LATE.value)
     finished = set(run.steps.exclude(status__in=open_now).values_list("key", flat=True))

@@ -8,8 +8,8 @@ from functools import partial
 from django.conf import settings
 from django.db import transaction
 
-from councils import metrics
 from councils.models import CouncilRun, ModelCall, RunStep
+from councils.telemetry import metrics
 
 Span = tuple[datetime, datetime]
 

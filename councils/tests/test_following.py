@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from councils import live
+from councils.live.hub import hub
 from councils.management import following
 from councils.management.board import Board
 from councils.models import CouncilRun
@@ -69,7 +69,7 @@ async def until(screen: Recorder, what: str) -> None:
 
 async def test_a_run_that_another_process_ends_is_seen_in_the_database(run: CouncilRun, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing is told in this process, as if the run's owner and who cancels it were elsewhere.
-    monkeypatch.setattr(live.hub, "send", lambda *_: None)
+    monkeypatch.setattr(hub, "send", lambda *_: None)
     screen = Recorder()
     watching = asyncio.create_task(following.follow(run, board_of(run), screen))
     await until(screen, "run_queued")
@@ -87,7 +87,7 @@ async def test_text_is_shown_as_this_process_writes_it(run: CouncilRun) -> None:
     await until(screen, "run_queued")
 
     for offset, piece in ((0, "It "), (3, "scatters.")):
-        live.hub.send(run.public_id, json.dumps({"type": "delta", "run": run.public_id, "items": [["opinion:agent_1", 1, offset, piece]]}))
+        hub.send(run.public_id, json.dumps({"type": "delta", "run": run.public_id, "items": [["opinion:agent_1", 1, offset, piece]]}))
     await until(screen, "It scatters.")
     await sync_to_async(cancel_run)(run=run, by=run.owner)
     await watching
@@ -101,7 +101,7 @@ async def test_an_event_is_read_once_however_often_it_is_told(run: CouncilRun) -
     await until(screen, "run_queued")
 
     for _ in range(3):
-        live.hub.send(run.public_id, json.dumps({"type": "event", "run": run.public_id, "event": {"seq": 1, "type": "run_queued"}}))
+        hub.send(run.public_id, json.dumps({"type": "event", "run": run.public_id, "event": {"seq": 1, "type": "run_queued"}}))
     await sync_to_async(cancel_run)(run=run, by=run.owner)
     await watching
 
@@ -123,4 +123,4 @@ async def test_nobody_listens_any_more_afterwards(run: CouncilRun) -> None:
 
     await following.follow(run, board_of(run), Recorder())
 
-    assert run.public_id not in live.hub._viewers
+    assert run.public_id not in hub._viewers

@@ -9,7 +9,8 @@ from functools import cached_property
 
 from councils.engine.steps import SYNTHESIS, author_of, opinion_key, round_of
 from councils.engine.types import StepStatus
-from councils.live import Draft, read_drafts
+from councils.live.drafts import read_drafts
+from councils.live.messages import Draft
 from councils.models import CouncilRun, RunStep
 from councils.services.veiling import ENOUGH_TO_COMPARE, Veil, answers_are_in, veil_of, whole_answers
 from councils.web.members import ABSENT, OPINION_STATES, WAITING, State

@@ -12,9 +12,9 @@ from django.http.response import HttpResponseBase
 from django.urls import resolve
 from django.views.decorators.http import require_safe
 
-from councils.exposition import CONTENT_TYPE, exposition, is_token
-from councils.gauges import DatabaseGauges
 from councils.models import User
+from councils.telemetry.exposition import CONTENT_TYPE, exposition, is_token
+from councils.telemetry.gauges import DatabaseGauges
 
 PATH = "/metrics"
 # Any of these says that somebody forwarded the request: then the address that it came from says nothing of who asks.

@@ -15,7 +15,7 @@ from django.db import connection
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from councils import metrics, scope, tracing
+from councils.telemetry import metrics, scope, tracing
 
 logger = logging.getLogger("councils.access")
 

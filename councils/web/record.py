@@ -9,7 +9,7 @@ from django.utils import timezone
 from councils.engine.deliberation import StepState
 from councils.engine.steps import SYNTHESIS
 from councils.engine.types import StepStatus
-from councils.live import Draft
+from councils.live.messages import Draft
 from councils.models import CallStatus, CouncilRun, ModelCall, RunStep
 from councils.runner.work import step_state
 from councils.snapshot import Snapshot

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from councils.engine.ending import CHAIRMAN
 from councils.engine.steps import opinion_key
 from councils.engine.types import Mark, Stage
-from councils.live import Draft
+from councils.live.messages import Draft
 from councils.models import CallStatus, CouncilRun
 from councils.web.cards import Card, Chair, card_of, chair_of
 from councils.web.costs import CostLine, cost_lines, cost_total

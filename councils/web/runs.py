@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from councils.live import read_drafts
+from councils.live.drafts import read_drafts
 from councils.models import CouncilRun, MessageRole
 from councils.services.asking import cancel_run
 from councils.snapshot import UnreadableSnapshot

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from councils import metrics
+from councils.telemetry import metrics
 
 
 class SocketCounter:

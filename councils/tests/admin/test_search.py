@@ -7,8 +7,8 @@ import pytest
 from django.core.cache.backends.locmem import LocMemCache
 from django.test import Client
 
-from councils import redis_gate
-from councils.redis_gate import PlainSerializer
+from councils.caching import redis_gate
+from councils.caching.redis_gate import PlainSerializer
 
 
 class AsInRedis(LocMemCache):
@@ -29,7 +29,7 @@ def test_what_a_cache_cannot_hold_is_found_without_it_each_time(
     redis_gate._note_unfit.cache_clear()
     monkeypatch.setattr("unfold.sites.cache", AsInRedis("search", {}))
 
-    with caplog.at_level(logging.WARNING, "councils.redis_gate"):
+    with caplog.at_level(logging.WARNING, "councils.caching.redis_gate"):
         answers = [admin.get("/admin/search/?s=council") for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [200] * 3

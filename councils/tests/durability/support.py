@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from benchmarks.fake.server import Entry, Running
-from councils import live
+from councils.live.drafts import read_drafts
 from councils.models import CouncilConfiguration, CouncilRun, ModelCall, RunStep, User
 from councils.services.asking import ask_council
 
@@ -78,4 +78,4 @@ def event_types(run: CouncilRun) -> list[str]:
 
 def speaking(run: CouncilRun) -> int:
     """How many seats of this run have written something and are not done."""
-    return sum(bool(draft["text"]) for draft in live.read_drafts(run.public_id).values())
+    return sum(bool(draft["text"]) for draft in read_drafts(run.public_id).values())

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils.module_loading import import_string
 
 from benchmarks.staging import fake_model, stage_council
-from councils import live
+from councils.live.drafts import read_drafts
 from councils.models import CouncilRun, ModelCall, Provider
 from councils.providers.endpoint import Endpoint
 from councils.runner.host import EngineHost
@@ -51,7 +51,7 @@ def test_a_key_that_comes_back_is_in_no_row_page_frame_or_log(
     assert "[secret]" in call.error_detail
     assert "[secret]" in step(run, "opinion:agent_4").text
     assert KEY not in everything_stored()
-    frames = [*events_after(run, 0), *live.read_drafts(run.public_id).values()]
+    frames = [*events_after(run, 0), *read_drafts(run.public_id).values()]
     assert KEY not in json.dumps(frames, default=str)
     client.force_login(ask.user)
     admin = Client()

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from pytest_django.fixtures import Settings
 
-from councils import bridge, live
-from councils.bridge import Bridge
-from councils.live import Viewer
+from councils.live import bridge
+from councils.live.bridge import Bridge
+from councils.live.hub import Viewer, hub
+from councils.live.messages import PROCESS_ID, channel_name
 from councils.tests.live.tiny_redis import TinyRedis, tiny_redis, until
 
 RUN, OTHER = "r" * 26, "s" * 26
@@ -38,17 +39,17 @@ class Ear:
         self._viewer = Viewer(asyncio.get_running_loop(), self.told.append)
 
     def __enter__(self) -> "Ear":
-        live.hub.subscribe(self._run_id, self._viewer)
+        hub.subscribe(self._run_id, self._viewer)
         self._across.look()
         return self
 
     def __exit__(self, *_: object) -> None:
-        live.hub.unsubscribe(self._run_id, self._viewer)
+        hub.unsubscribe(self._run_id, self._viewer)
         self._across.look()
 
 
 def listeners(redis: TinyRedis, run_id: str = RUN) -> int:
-    return len(redis.subscribers[live.channel_name(run_id)])
+    return len(redis.subscribers[channel_name(run_id)])
 
 
 async def test_a_hundred_viewers_of_a_run_cost_one_subscription(redis: TinyRedis, across: Bridge) -> None:
@@ -56,7 +57,7 @@ async def test_a_hundred_viewers_of_a_run_cost_one_subscription(redis: TinyRedis
     for ear in ears:
         ear.__enter__()
     await until(lambda: listeners(redis) == 1)
-    redis.publish(live.channel_name(RUN), "elsewhere hello")
+    redis.publish(channel_name(RUN), "elsewhere hello")
     await until(lambda: all(ear.told for ear in ears))
 
     assert {text for ear in ears for text in ear.told} == {"hello"}
@@ -68,8 +69,8 @@ async def test_a_hundred_viewers_of_a_run_cost_one_subscription(redis: TinyRedis
 async def test_each_run_is_heard_by_its_own_viewers_only(redis: TinyRedis, across: Bridge) -> None:
     with Ear(across) as one, Ear(across, OTHER) as two:
         await until(lambda: listeners(redis) == listeners(redis, OTHER) == 1)
-        redis.publish(live.channel_name(RUN), "elsewhere first")
-        redis.publish(live.channel_name(OTHER), "elsewhere second")
+        redis.publish(channel_name(RUN), "elsewhere first")
+        redis.publish(channel_name(OTHER), "elsewhere second")
         await until(lambda: bool(one.told and two.told))
 
     assert (one.told, two.told) == (["first"], ["second"])
@@ -87,8 +88,8 @@ async def test_what_nobody_watches_any_more_is_not_listened_to(redis: TinyRedis,
 async def test_what_this_process_said_is_not_heard_twice(redis: TinyRedis, across: Bridge) -> None:
     with Ear(across) as ear:
         await until(lambda: listeners(redis) == 1)
-        redis.publish(live.channel_name(RUN), f"{live.PROCESS_ID} mine")
-        redis.publish(live.channel_name(RUN), "elsewhere theirs")
+        redis.publish(channel_name(RUN), f"{PROCESS_ID} mine")
+        redis.publish(channel_name(RUN), "elsewhere theirs")
         await until(lambda: bool(ear.told))
 
     assert ear.told == ["theirs"]
@@ -101,7 +102,7 @@ async def test_it_comes_back_after_redis_died(redis: TinyRedis, across: Bridge) 
         await until(lambda: not across.listening)
         await redis.start()
         await until(lambda: listeners(redis) == 1)
-        redis.publish(live.channel_name(RUN), "elsewhere back")
+        redis.publish(channel_name(RUN), "elsewhere back")
         await until(lambda: bool(ear.told))
 
     assert ear.told == ["back"]
@@ -113,7 +114,7 @@ async def test_viewers_may_come_while_redis_is_down(redis: TinyRedis, across: Br
         await asyncio.sleep(0.1)
         await redis.start()
         await until(lambda: listeners(redis) == 1)
-        redis.publish(live.channel_name(RUN), "elsewhere at last")
+        redis.publish(channel_name(RUN), "elsewhere at last")
         await until(lambda: bool(ear.told))
 
 
@@ -160,8 +161,8 @@ async def test_garbage_on_a_channel_breaks_nothing(redis: TinyRedis, across: Bri
     with Ear(across) as ear:
         await until(lambda: listeners(redis) == 1)
         for garbage in ("", " ", "no-space", '{"type":"event"}'):
-            redis.publish(live.channel_name(RUN), garbage)
-        redis.publish(live.channel_name(RUN), "elsewhere fine")
+            redis.publish(channel_name(RUN), garbage)
+        redis.publish(channel_name(RUN), "elsewhere fine")
         await until(lambda: "fine" in ear.told)
 
 

@@ -8,8 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from councils import live
-from councils.live import Broadcast, Hub, Viewer, utf16_length
+from councils.live import broadcast as broadcasting
+from councils.live.broadcast import FLUSH_S, Broadcast, utf16_length
+from councils.live.drafts import read_drafts
+from councils.live.hub import Hub, Viewer, hub
+from councils.live.messages import valid_run_id
 
 RUN = "r" * 26
 KEY = "opinion:agent_1"
@@ -34,9 +37,9 @@ class Ear:
 async def ear() -> Any:
     ear = Ear()
     viewer = Viewer(asyncio.get_running_loop(), ear.hear)
-    live.hub.subscribe(RUN, viewer)
+    hub.subscribe(RUN, viewer)
     yield ear
-    live.hub.unsubscribe(RUN, viewer)
+    hub.unsubscribe(RUN, viewer)
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def broadcast() -> Iterator[Broadcast]:
     broadcast = Broadcast(RUN)
     broadcast.begin(KEY, 1)
     yield broadcast
-    live._here.pop(RUN, None)
+    broadcasting._here.pop(RUN, None)
 
 
 async def settle() -> None:
@@ -72,7 +75,7 @@ async def test_what_follows_is_gathered_into_one_message(broadcast: Broadcast, e
 async def test_text_is_sent_by_itself_when_nothing_follows(broadcast: Broadcast, ear: Ear) -> None:
     broadcast.text(KEY, "The")
     broadcast.text(KEY, " best")
-    await asyncio.sleep(20 * live.FLUSH_S)
+    await asyncio.sleep(20 * FLUSH_S)
 
     assert ear.texts()[1] == (1, 3, " best")
 
@@ -127,7 +130,7 @@ async def test_who_comes_late_finds_the_text_so_far(broadcast: Broadcast) -> Non
     broadcast.text(KEY, " best")
     broadcast.flush()
 
-    assert live.read_drafts(RUN) == {KEY: {"attempt": 1, "text": "The best"}}
+    assert read_drafts(RUN) == {KEY: {"attempt": 1, "text": "The best"}}
 
 
 async def test_drafts_never_hold_more_than_was_sent(broadcast: Broadcast, ear: Ear) -> None:
@@ -136,21 +139,21 @@ async def test_drafts_never_hold_more_than_was_sent(broadcast: Broadcast, ear: E
     broadcast.text(KEY, " best")
     await settle()
 
-    assert live.read_drafts(RUN)[KEY]["text"] == "".join(text for _, _, text in ear.texts())
+    assert read_drafts(RUN)[KEY]["text"] == "".join(text for _, _, text in ear.texts())
 
 
 async def test_the_draft_of_a_finished_step_is_forgotten(broadcast: Broadcast) -> None:
     broadcast.text(KEY, "The")
     broadcast.end(KEY)
 
-    assert live.read_drafts(RUN) == {}
+    assert read_drafts(RUN) == {}
 
 
 async def test_a_run_in_other_hands_has_no_drafts_here(broadcast: Broadcast) -> None:
     broadcast.text(KEY, "The")
     broadcast.close()
 
-    assert live.read_drafts(RUN) == {}
+    assert read_drafts(RUN) == {}
 
 
 async def test_an_older_owner_in_this_process_does_not_close_the_newer(broadcast: Broadcast) -> None:
@@ -159,18 +162,18 @@ async def test_an_older_owner_in_this_process_does_not_close_the_newer(broadcast
     newer.text(KEY, "New")
     broadcast.close()
 
-    assert live.read_drafts(RUN) == {KEY: {"attempt": 2, "text": "New"}}
+    assert read_drafts(RUN) == {KEY: {"attempt": 2, "text": "New"}}
 
 
 async def test_a_viewer_whose_loop_is_closed_is_forgotten() -> None:
-    hub, gone = Hub(), asyncio.new_event_loop()
+    some_hub, gone = Hub(), asyncio.new_event_loop()
     gone.close()
     ear = Ear()
-    hub.subscribe(RUN, Viewer(gone, ear.hear))
-    hub.subscribe(RUN, Viewer(asyncio.get_running_loop(), ear.hear))
+    some_hub.subscribe(RUN, Viewer(gone, ear.hear))
+    some_hub.subscribe(RUN, Viewer(asyncio.get_running_loop(), ear.hear))
 
-    hub.send(RUN, "{}")
-    hub.send(RUN, "{}")
+    some_hub.send(RUN, "{}")
+    some_hub.send(RUN, "{}")
     await settle()
 
     assert ear.told == [{}, {}]
@@ -178,4 +181,4 @@ async def test_a_viewer_whose_loop_is_closed_is_forgotten() -> None:
 
 @pytest.mark.parametrize("bad", ["", "x", "a" * 25, "a" * 27, "a" * 25 + ".", "ä" * 26, "a" * 25 + "*", "a" * 25 + "\n"])
 def test_only_what_can_be_a_run_reaches_layer_and_cache(bad: str) -> None:
-    assert not live.valid_run_id(bad)
+    assert not valid_run_id(bad)

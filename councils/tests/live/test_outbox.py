@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from pytest_django.fixtures import Settings
 
-from councils import outbox
-from councils.outbox import Outbox
+from councils.live import outbox
+from councils.live.outbox import Outbox
 from councils.tests.live.tiny_redis import PATIENCE_S, TinyRedis, tiny_redis, until
 
 CHANNEL = "council.run.r"
@@ -87,7 +87,7 @@ async def test_no_heap_grows_while_redis_hangs(redis: TinyRedis, box: Outbox, mo
 async def test_one_outage_is_not_a_try_and_a_line_in_the_log_per_message(
     redis: TinyRedis, box: Outbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("councils.redis_link.FIRST_PAUSE_S", 60.0)
+    monkeypatch.setattr("councils.live.link.FIRST_PAUSE_S", 60.0)
     box._backoff._next_s = 60.0
     await redis.die()
     for _ in range(200):

@@ -127,7 +127,7 @@ def test_cancelling_an_ended_run_says_that_it_had_ended(ask: Asker, engine: Engi
 def test_what_the_seats_had_written_is_kept_and_viewers_are_told(ask: Asker, engine: EngineHost, monkeypatch: pytest.MonkeyPatch) -> None:
     run = in_opinions(ask)
     told: list[str] = []
-    monkeypatch.setattr("councils.live.hub.send", lambda _run, text: told.append(text))
+    monkeypatch.setattr("councils.live.hub.hub.send", lambda _run, text: told.append(text))
 
     cancel_run(run=run, by=ask.user)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from councils import live, posting
+from councils import posting
 from councils.runner import host
 from councils.runner.host import EngineHost
 from councils.store.claims import live_runs
@@ -47,7 +47,7 @@ async def test_keeping_drafts_outlives_a_fault_that_nobody_foresaw(
 ) -> None:
     kept: list[int] = []
     monkeypatch.setattr(host, "DRAFTS_S", 0.01)
-    monkeypatch.setattr(live, "keep_drafts", failing_once(lambda _: None, kept))
+    monkeypatch.setattr(host, "keep_drafts", failing_once(lambda _: None, kept))
     engine = EngineHost()
 
     class Talking:

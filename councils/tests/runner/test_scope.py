@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from councils import scope
 from councils.engine.outcome import conclude
 from councils.engine.panel import final_tally
 from councils.runner.host import EngineHost
+from councils.telemetry import scope
 from councils.tests.durability.support import Asker, ended
 
 heard: list[dict[str, str]] = []

@@ -6,8 +6,8 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from councils import live
 from councils.engine.types import RunStatus, Stage, StepStatus
+from councils.live.drafts import keep_drafts
 from councils.models import AnswerPick, CouncilConfiguration, CouncilRun, ModelCall, PickOutcome, RunStep, User
 from councils.services.veiling import Veil, veil_of
 from councils.tests.blind import ALL_IN, make_blind_run, words_that_tell
@@ -123,7 +123,7 @@ def test_what_the_chairman_wrote_is_shown_as_always(page: Client, ada: User) -> 
 def test_drafts_are_shown_under_their_numbers(page: Client, ada: User) -> None:
     cache.clear()
     run = make_blind_run(ada, plan=RunPlan(opinions=[DONE, RUNNING, DONE, DONE]), status=RunStatus.RUNNING)
-    live.keep_drafts({run.public_id: {"opinion:agent_2": {"attempt": 2, "text": "So far it"}}})
+    keep_drafts({run.public_id: {"opinion:agent_2": {"attempt": 2, "text": "So far it"}}})
 
     text = text_of(page, run, "answers")
 
@@ -135,7 +135,7 @@ def test_drafts_are_shown_under_their_numbers(page: Client, ada: User) -> None:
 def test_the_chairman_s_draft_is_shown_without_its_model(page: Client, ada: User) -> None:
     plan, status = STATES["synthesising"]
     run = make_blind_run(ada, plan=plan, status=status)
-    live.keep_drafts({run.public_id: {"synthesis": {"attempt": 1, "text": "In short"}}})
+    keep_drafts({run.public_id: {"synthesis": {"attempt": 1, "text": "In short"}}})
 
     assert 'data-draft="synthesis" data-attempt="1">In short</div>' in text_of(page, run)
 

@@ -7,7 +7,7 @@ from django.db import OperationalError
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from councils import gauges
+from councils.telemetry import gauges
 from councils.tests.factories import make_user
 from councils.web import metrics as page
 

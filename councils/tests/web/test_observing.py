@@ -14,7 +14,7 @@ from django.test.utils import override_settings
 from django.urls import path
 from prometheus_client import REGISTRY
 
-from councils import scope
+from councils.telemetry import scope
 from councils.tests.factories import make_user
 from councils.web.observing import GAVE_UP, ObservingMiddleware
 from councils.web.urls import urlpatterns as pages

@@ -6,8 +6,8 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from councils import live
 from councils.engine.types import FinishReason, Mark, RunStatus, Stage, StepStatus, VotingSystem
+from councils.live.drafts import keep_drafts, read_drafts
 from councils.models import CallStatus, CouncilConfiguration, CouncilRun, ModelCall, ModelInfo, RunStep, User
 from councils.models.base import new_public_id
 from councils.tests import scenes
@@ -414,6 +414,6 @@ def test_hostile_answers_hold_nothing_outside_the_allow_list(show: Show, ada: Us
 
 
 def test_the_snapshot_of_drafts_and_the_page_use_one_key() -> None:
-    live.keep_drafts({"abc": {"opinion:agent_1": {"attempt": 1, "text": "so far"}}})
+    keep_drafts({"abc": {"opinion:agent_1": {"attempt": 1, "text": "so far"}}})
 
-    assert live.read_drafts("abc") == cache.get("drafts:abc")
+    assert read_drafts("abc") == cache.get("drafts:abc")

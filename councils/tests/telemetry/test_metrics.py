@@ -13,7 +13,6 @@ from prometheus_client import REGISTRY
 from pytest_django.fixtures import Settings
 
 from benchmarks.staging import fake_model, stage_council
-from councils import metrics
 from councils.engine.types import RunStatus
 from councils.models import CouncilMember, CouncilRun, ModelCall, ModelInfo, RunStep, User
 from councils.models.run import LIVE
@@ -21,6 +20,7 @@ from councils.runner.host import EngineHost
 from councils.services.asking import cancel_run
 from councils.store.claims import orphan_calls_of_ended_run
 from councils.store.corrections import correct_cost
+from councils.telemetry import metrics
 from councils.tests.durability.support import Asker, ended, wait_until
 from councils.tests.factories import make_council, make_run
 

@@ -16,10 +16,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from councils import tracing
 from councils.models import CouncilRun, Provider
 from councils.runner.host import EngineHost
-from councils.telemetry import OtelTracer, context_of
+from councils.telemetry import tracing
+from councils.telemetry.spans import OtelTracer, context_of
 from councils.tests.durability.support import Asker, ended, wait_until
 
 Spans = list[ReadableSpan]
@@ -155,7 +155,7 @@ def test_a_collector_in_trouble_harms_no_run(ask: Asker, engine: EngineHost, kin
 OFF = """
 import django, sys
 django.setup()
-print([name for name in sys.modules if name.startswith(("opentelemetry.sdk.trace", "opentelemetry.exporter", "councils.telemetry"))])
+print([name for name in sys.modules if name.startswith(("opentelemetry.sdk.trace", "opentelemetry.exporter", "councils.telemetry.spans"))])
 """
 
 

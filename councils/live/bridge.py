@@ -11,8 +11,9 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from councils import live
-from councils.redis_link import CONNECT_TIMEOUT_S, Backoff, Link, open_link
+from councils.live.hub import hub
+from councils.live.link import CONNECT_TIMEOUT_S, Backoff, Link, open_link
+from councils.live.messages import PROCESS_ID, channel_name, run_of_channel
 
 logger = logging.getLogger(__name__)
 
@@ -73,11 +74,11 @@ class Bridge:
         knock_at = loop.time() + PING_S
         while True:
             self._changed.clear()
-            wanted = live.hub.watched()
+            wanted = hub.watched()
             if new := wanted - self.listening:
-                await link.send_command("SUBSCRIBE", *map(live.channel_name, sorted(new)))
+                await link.send_command("SUBSCRIBE", *map(channel_name, sorted(new)))
             if gone := self.listening - wanted:
-                await link.send_command("UNSUBSCRIBE", *map(live.channel_name, sorted(gone)))
+                await link.send_command("UNSUBSCRIBE", *map(channel_name, sorted(gone)))
             self.listening = wanted
             if loop.time() >= knock_at:
                 await link.send_command("PING")
@@ -90,8 +91,8 @@ class Bridge:
 def _pass_on(channel: str, data: str) -> None:
     sender, _, text = data.partition(" ")
     # What this process sent has come by the shorter way already.
-    if sender != live.PROCESS_ID:
-        live.hub.send(live.run_of_channel(channel), text)
+    if sender != PROCESS_ID:
+        hub.send(run_of_channel(channel), text)
 
 
 _bridges: WeakKeyDictionary[asyncio.AbstractEventLoop, Bridge] = WeakKeyDictionary()

@@ -1,7 +1,7 @@
 """Traces, as the product speaks of them: spans of requests, runs, stages and calls. Where traces are off, nothing happens and costs.
 
-``councils.telemetry`` is the one module that knows OpenTelemetry, and is loaded only where ``ENABLE_TRACING`` says so. A span holds names,
-numbers and ids: no text of questions, answers or prompts, no address, no error message.
+``councils.telemetry.spans`` is the one module that knows OpenTelemetry, and is loaded only where ``ENABLE_TRACING`` says so. A span holds
+names, numbers and ids: no text of questions, answers or prompts, no address, no error message.
 """
 
 import contextlib
@@ -74,7 +74,7 @@ _request: ContextVar[Span] = ContextVar("council_request_span", default=NOTHING)
 def set_up() -> None:
     """Trace from now on, if the settings say so. Once per process."""
     if settings.ENABLE_TRACING:
-        use(import_string("councils.telemetry.tracer")())
+        use(import_string("councils.telemetry.spans.tracer")())
 
 
 def use(tracer: Tracer) -> None:

@@ -14,8 +14,8 @@ from django.conf import settings as site
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django.fixtures import Settings
 
-from councils import exposition
-from councils.exposition import WorkerServer, is_token
+from councils.telemetry import exposition
+from councils.telemetry.exposition import WorkerServer, is_token
 from councils.tests.full.stack import free_port
 
 
@@ -99,8 +99,8 @@ COUNT = """
 import os, sys
 from django.conf import settings
 settings.configure(ENABLE_METRICS=True, METRICS_TOKEN=None)
-from councils import metrics
-from councils.exposition import exposition
+from councils.telemetry import metrics
+from councils.telemetry.exposition import exposition
 metrics.request_began(); metrics.request_began()
 metrics.request_ended(method="GET", route="ask", status=200, took_s=0.2)
 metrics.session_ended("succeeded")

@@ -9,10 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from councils.engine.types import RunStatus
-from councils.gauges import KEPT_S, DatabaseGauges
 from councils.models import Budget, BudgetAccount, BudgetPeriod, CachedResponse, CacheKind, CacheStatistic, CouncilRun, ModelInfo, Provider
 from councils.models.budget import to_units
 from councils.models.health import EngineSign, HealthRecord, HealthState
+from councils.telemetry.gauges import KEPT_S, DatabaseGauges
 from councils.tests.factories import make_council, make_run, make_user
 
 Found = dict[tuple[str, ...], float]
@@ -156,7 +156,7 @@ def test_it_costs_the_same_few_queries_however_much_there_is(db: None) -> None:
 
 def test_two_scrapes_at_once_look_once(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     gauges, clock = DatabaseGauges(), [1000.0]
-    monkeypatch.setattr("councils.gauges.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("councils.telemetry.gauges.time.monotonic", lambda: clock[0])
     list(gauges.collect())
     with CaptureQueriesContext(connection) as again:
         list(gauges.collect())

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from councils.tracing import Fact, Span, Tracer
+from councils.telemetry.tracing import Fact, Span, Tracer
 
 TIMEOUT_VARIABLE = "OTEL_EXPORTER_OTLP_TIMEOUT"
 EXPORT_S = 2.0
@@ -59,7 +59,7 @@ class _Ids(RandomIdGenerator):
 
 @dataclass(frozen=True, slots=True)
 class OtelSpan:
-    """See ``councils.tracing.Span``. ``began_ns`` is wall-clock time, since that is what traces are drawn by."""
+    """See ``councils.telemetry.tracing.Span``. ``began_ns`` is wall-clock time, since that is what traces are drawn by."""
 
     tracer: trace.Tracer
     span: trace.Span
@@ -84,7 +84,7 @@ class OtelSpan:
 
 
 class OtelTracer:
-    """See ``councils.tracing.Tracer``."""
+    """See ``councils.telemetry.tracing.Tracer``."""
 
     def __init__(self, processor: SpanProcessor) -> None:
         # Names the program; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.

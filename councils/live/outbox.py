@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from councils.redis_link import Backoff, Link, open_link
+from councils.live.link import Backoff, Link, open_link
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ leaf: whoever counts imports it, it imports nobody. Labels are bounded: models a
 ``MOST_MODELS`` of them: ``other``), addresses by the name of their pattern, methods and kinds from fixed lists.
 
 Each process counts for itself. With ``PROMETHEUS_MULTIPROC_DIR`` the processes of one host share what they count (files there).
-What the database knows is read when somebody asks (``councils.gauges``).
+What the database knows is read when somebody asks (``councils.telemetry.gauges``).
 """
 
 import functools
