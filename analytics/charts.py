@@ -74,7 +74,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be drawn: values of ``series`` over ``days``, oldest first, written by ``words``."""
+    """What is to be drawn: values of ``series`` over ``days``, oldest first, written by ``words``. ``whole`` values are counts."""
 
     key: str
     title: str
@@ -82,12 +82,14 @@ class Plan:
     days: Sequence[date]
     series: Sequence[Series]
     words: Callable[[float], str]
+    whole: bool = False
 
 
 def stacked(plan: Plan) -> Chart:
     """Bars, one on the other, from an honest zero. Their order is that of the legend, from the bottom."""
     days, series, words = plan.days, plan.series, plan.words
-    most = nice(max((sum(one.values[place] or 0 for one in series) for place in range(len(days))), default=0))
+    highest = max((sum(one.values[place] or 0 for one in series) for place in range(len(days))), default=0)
+    most = nice_count(highest) if plan.whole else nice(highest)
     marks = []
     for place, day in enumerate(days):
         below = 0.0
@@ -133,6 +135,12 @@ def nice(most: float) -> float:
         return 1
     power = 10.0 ** floor(log10(most))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= most * 0.999999)
+
+
+def nice_count(most: float) -> float:
+    """The same for counts: half of it, which stands at the middle of the scale, is a count too. Nobody asks half a question."""
+    power = 10 ** max(floor(log10(max(most, 1))), 0)
+    return next(step * power for step in (1, 2, 4, 10) if step * power >= most and step * power % 2 == 0)
 
 
 def _path(values: Sequence[float | None], most: float) -> str:

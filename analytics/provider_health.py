@@ -49,9 +49,18 @@ def _state(provider: Provider, records: Sequence[HealthRecord]) -> tuple[str, st
     if not records:
         return "not checked yet", "unchecked", "nothing is known against it"
     worst = _worst(records)
+    if worst.state == HealthState.UNKNOWN:
+        return "not sure", "fair", _doubt(worst)
     of = f" ({worst.model.display_name})" if worst.model else ""
     note = f"{worst.problem}{of}" if worst.state in BAD and worst.problem else f"last check {ago(worst.checked_at)}{of}"
     return str(worst.get_state_display()), KINDS.get(HealthState(worst.state), "bad"), note
+
+
+def _doubt(record: HealthRecord) -> str:
+    """What the check could not find out, and what staff can do about it."""
+    of = f"{record.model.display_name}: " if record.model else ""
+    why = record.problem or "The free check could not find out."
+    return f"{of}{why} A test of the connection, on the provider's page, makes a real call and tells."
 
 
 def _worst(records: Iterable[HealthRecord]) -> HealthRecord:

@@ -41,7 +41,13 @@ def _runs(board: Board) -> Chart:
     told = f"{number(totals.total())} runs have ended, {number(totals[RunStatus.SUCCEEDED.value])} of them succeeded."
     return stacked(
         Plan(
-            key="runs", title="Runs by how they ended", summary=told if totals.total() else NOTHING, days=days, series=series, words=_count
+            key="runs",
+            title="Runs by how they ended",
+            summary=told if totals.total() else NOTHING,
+            days=days,
+            series=series,
+            words=_count,
+            whole=True,
         )
     )
 
@@ -141,7 +147,9 @@ def _errors(board: Board) -> Chart:
                 total=number(int(sum(values))),
             )
         )
-    return stacked(Plan(key="errors", title="Failed calls by kind", summary=_failed(board), days=days, series=series, words=_count))
+    return stacked(
+        Plan(key="errors", title="Failed calls by kind", summary=_failed(board), days=days, series=series, words=_count, whole=True)
+    )
 
 
 def _failed(board: Board) -> str:

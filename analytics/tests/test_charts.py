@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from analytics.charts import OTHERS, PLOT_HEIGHT, Plan, Series, biggest, lined, nice, stacked
+from analytics.charts import OTHERS, PLOT_HEIGHT, Plan, Series, biggest, lined, nice, nice_count, stacked
 
 DAYS = [date(2026, 3, day) for day in (1, 2, 3)]
 
@@ -61,3 +61,8 @@ def test_at_most_five_rows_are_told_apart() -> None:
 
     assert list(shown) == ["b", "d", "f", "c", OTHERS]
     assert (shown[OTHERS], rest) == ([3, 3], ["e", "a"])
+
+
+@pytest.mark.parametrize(("most", "top"), [(0, 2), (1, 2), (2, 2), (3, 4), (5, 10), (11, 20), (21, 40), (41, 100), (100, 100), (101, 200)])
+def test_a_scale_of_counts_has_a_count_at_its_middle(most: float, top: float) -> None:
+    assert nice_count(most) == top

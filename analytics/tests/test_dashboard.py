@@ -340,3 +340,13 @@ def test_a_provider_is_as_well_as_the_worst_of_its_addresses(root: Client, recor
     line = root.get("/admin/").context["providers"][0]
 
     assert (line.name, line.word, line.kind) == (provider.name, word, kind)
+
+
+def test_what_no_free_check_can_find_out_says_what_staff_can_do(root: Client) -> None:
+    model, times = make_model(), {"since": timezone.now(), "checked_at": timezone.now()}
+    HealthRecord.objects.create(provider=model.provider, model=model, state=HealthState.UNKNOWN, problem="It is not on the list.", **times)
+
+    line = root.get("/admin/").context["providers"][0]
+
+    assert (line.word, line.kind) == ("not sure", "fair")
+    assert line.note.startswith(f"{model.display_name}: It is not on the list. A test of the connection")

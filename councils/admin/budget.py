@@ -1,5 +1,6 @@
 """Budgets to set, and where they stand."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,15 +21,13 @@ from councils.services.budgeting import open_budget
 LEDGER_OF = "call__run__holds__account"
 NEARLY_PERCENT = 80
 SCOPES = ("user", "api_key", "council")
-EXPLANATION = (
-    "Choose one user, one API key or one council. With all three empty the budget is for everybody: every question of the site counts "
-    "in it. A question counts in the day and the month (UTC) in which it was asked. All budgets that apply must hold. No paid call "
-    "begins that a budget could not pay. “Refuse questions that may not fit”: a question starts only if what is left pays for it even "
-    "when it turns out dear, so that it is not broken off. “Finish with what is there”: it starts if what is left pays what is "
-    "expected; if that was not enough, the answer is made from what there is by then. A new budget begins with what its questions of "
-    "the same day or month have cost so far; calls that are under way at that moment do not count in it. Whom a budget is for and its "
-    "period cannot be changed later, since what it has spent belongs to them: make a new one, and switch the old one off."
-)
+NEW = "Choose a user, an API key or a council. None of them: the budget is for everybody."
+STORED = "Whom a budget is for and its period stay as they are. For another, make a new budget and switch this one off."
+HELP = {
+    "limit_usd": "What the questions of one period may cost. 0 stops all paid calls.",
+    "period": "Days and months are UTC. A question counts in the one in which it was asked, and a new budget takes over what was spent.",
+    "at_limit": "Refuse: a question starts only if even a dear one fits. Finish: it starts if an expected one fits, and may end early.",
+}
 
 
 def ledger_link(account: BudgetAccount | None, text: str) -> SafeString | str:
@@ -100,11 +99,21 @@ class BudgetAdmin(ProductAdmin[Budget]):
     search_fields = ("user__username", "council__name", "api_key__name")
     autocomplete_fields = SCOPES
     inlines = (AccountInline,)
-    fieldsets = ((None, {"fields": (*SCOPES, ("limit_usd", "period"), "at_limit", "is_active"), "description": EXPLANATION}),)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Budget | None = None) -> Any:
+        """First where it stands, once there is something to tell."""
+        limits = {"fields": (*SCOPES, ("limit_usd", "period"), "at_limit", "is_active"), "description": STORED if obj else NEW}
+        return [("Now", {"fields": ("standing",)}), (None, limits)] if obj else [(None, limits)]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name in HELP:
+            field.help_text = HELP[db_field.name]
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: Budget | None = None) -> list[str]:
         """Whom a stored budget is for, and its period, stay as they are."""
-        fixed = (*SCOPES, "period") if obj is not None else ()
+        fixed = (*SCOPES, "period", "standing") if obj is not None else ()
         return [*super().get_readonly_fields(request, obj), *fixed]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Budget]:
@@ -130,6 +139,16 @@ class BudgetAdmin(ProductAdmin[Budget]):
     @display(description="limit", ordering="limit_usd")
     def limit(self, budget: Budget) -> str:
         return exact_usd(budget.limit_usd)
+
+    @display(description="this period")
+    def standing(self, budget: Budget) -> SafeString:
+        """What is left of how much, until when."""
+        account, period = self._present(budget), BudgetPeriod(budget.period)
+        spent, held = (account.spent_usd, account.reserved_usd) if account else (Decimal(0), Decimal(0))
+        left, last = max(budget.limit_usd - spent - held, Decimal(0)), period.end(period.start(timezone.now())) - timedelta(days=1)
+        figures = (self.used(budget), exact_usd(left), exact_usd(budget.limit_usd), exact_usd(spent), exact_usd(held), f"{last:%Y-%m-%d}")
+        words = "{} <strong>{} left of {}</strong> this {}: {} spent, {} reserved for questions under way. It ends with {}, UTC."
+        return format_html(words, *figures[:3], period.value, *figures[3:])
 
     @display(description="used")
     def used(self, budget: Budget) -> SafeString:

@@ -1,5 +1,6 @@
 """Budgets in the admin: whom they are for, where they stand, and what made up their sums."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -7,8 +8,9 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from councils.models import ApiKey, Budget, BudgetAccount, User
+from councils.models import ApiKey, Budget, BudgetAccount, BudgetPeriod, User
 from councils.models.budget import to_units
 from councils.services.asking import ask_council
 from councils.services.reconciling import differences
@@ -107,19 +109,26 @@ def test_a_new_budget_begins_with_what_was_spent_and_says_so(admin: Client) -> N
     assert differences() == []
 
 
-def test_the_form_says_whom_a_budget_is_for_what_it_begins_with_and_what_stays_as_it_is(admin: Client) -> None:
-    page = admin.get(f"{BUDGETS}add/").content.decode()
+def test_the_form_says_whom_a_budget_is_for_and_what_the_choices_mean(admin: Client) -> None:
+    page = admin.get(f"{BUDGETS}add/").text
 
-    assert "With all three empty the budget is for everybody" in page
-    assert "A new budget begins with what its questions of the same day or month have cost so far" in page
-    assert "cannot be changed later" in page
+    assert "None of them: the budget is for everybody." in page
+    assert "a new budget takes over what was spent" in page
+    assert "Refuse: a question starts only if even a dear one fits." in page
+    assert "this period" not in page.lower()
 
 
-def test_the_form_says_what_the_choices_mean_and_nothing_of_not_being_enforced(admin: Client) -> None:
-    page = admin.get(f"{BUDGETS}add/").content.decode()
+def test_a_stored_budget_says_what_is_left_of_how_much_until_when(admin: Client) -> None:
+    budget = Budget.objects.create(limit_usd=Decimal(10), period="month")
+    pay(make_user())
+    start = BudgetPeriod.MONTH.start(timezone.now())
+    last = BudgetPeriod.MONTH.end(start) - timedelta(days=1)
 
-    assert "All budgets that apply must hold." in page
-    assert "not enforced" not in page
+    page = admin.get(f"{BUDGETS}{budget.pk}/change/").text
+
+    assert "<strong>9.5 USD left of 10 USD</strong> this month: 0.5 USD spent, 0 USD reserved" in page
+    assert f"It ends with {last:%Y-%m-%d}, UTC." in page
+    assert "stay as they are" in page
 
 
 def test_the_list_says_what_was_spent_what_is_held_and_what_is_left(admin: Client) -> None:
