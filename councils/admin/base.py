@@ -20,6 +20,7 @@ from councils.admin.show import moment
 from councils.formatting import plain
 from councils.models import AuditEntry, User
 from councils.services import auditing
+from councils.services.picturing import row_id
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin, StackedInline, TabularInline
@@ -242,7 +243,7 @@ class ProductAdmin(ModelAdmin[_M]):
             raise Http404
         if not self.has_view_or_change_permission(request, row):
             raise PermissionDenied
-        kind, pk = auditing.row_id(row)
+        kind, pk = row_id(row)
         pages = Paginator(AuditEntry.objects.of(kind, pk), HISTORY_PAGE)
         context = {"entries": pages.get_page(request.GET.get("p")), "original": row, **(extra_context or {})}
         around = {**self.admin_site.each_context(request), "opts": self.opts, "title": "History"}

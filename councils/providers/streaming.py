@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import cast
 
@@ -108,11 +109,10 @@ class HttpProvider:
                 response = await self._send(outgoing)
         except TimeoutError as error:
             raise AnswerTimeout(watch.verdict()) from error
-        try:
+        async with AsyncExitStack() as unless_it_is_good:
+            unless_it_is_good.push_async_callback(_close, response)
             await self._check(response, structured=request.structured is not StructuredMode.PLAIN)
-        except BaseException:
-            await _close(response)
-            raise
+            unless_it_is_good.pop_all()
         return response
 
     def _request(self, method: str, url: str, body: bytes, connect_s: float, call_id: str = "") -> httpx.Request:

@@ -7,7 +7,6 @@ Where one is inside another, the outer one records: no change is told twice.
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,9 +15,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.db import router, transaction
-from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
+from django.db.models import Model
 from django.db.models.deletion import Collector
 from django.utils.functional import SimpleLazyObject
 
@@ -37,46 +36,17 @@ from councils.models import (
     User,
 )
 from councils.secret_names import looks_secret
+from councils.services.picturing import Picture, RowId, Values, fresh, picture_of, pictures_of, pictures_of_tables, row_id
 
 SECRETS = frozenset({"password", "api_key_sealed", "sealed_keys", "key_hash"})
-
-# What no person has set: the product keeps these by itself.
-OWN_BUSINESS = frozenset({
-    "id", "public_id", "created_at", "updated_at", "last_login", "date_joined", "problem", "problem_at",
-    "date_changed", "last_run_at", "total_run_count",
-})  # fmt: skip
-PREFERENCES = frozenset({"language", "theme", "default_council"})
-"""What people choose for themselves in their settings."""
-
-PARTS: Mapping[type[Model], tuple[str, ...]] = {
-    CouncilConfiguration: ("members", "chairman_fallbacks"),
-    Provider: ("endpoints",),
-    QuestionSet: ("questions",),
-}
-"""Rows that are told of as parts of another, by the names of their relations."""
 
 KINDS: frozenset[type[Model]] = frozenset(
     (ApiKey, Budget, CouncilConfiguration, CouncilDraft, Group, ModelInfo, PromptTemplate, Provider, QuestionSet, User)
 )
 """Records that are told of where they go along with another one."""
 
-NAMED_WITH: Mapping[type[Model], tuple[str, ...]] = {ModelInfo: ("provider",), Permission: ("content_type",)}
-"""Records whose names are made of another one's."""
-
 LONGEST = 20_000
-READ_AT_ONCE = 500
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
-
-Values = Mapping[str, Any]
-RowId = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One record at one moment."""
-
-    name: str
-    values: Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,31 +68,20 @@ _NOTHING_WATCHED = _Watch()
 _watched: ContextVar[_Watch] = ContextVar("audit_watch", default=_NOTHING_WATCHED)
 
 
-def row_id(row: Model) -> RowId:
-    """How entries name a record: its table and its key. Proxies are their table."""
-    concrete = row._meta.concrete_model or row._meta.model
-    return concrete._meta.label_lower, str(row.pk)
-
-
-def picture_of(row: Model) -> Picture:
-    """The record as the database holds it now, with its parts."""
-    return Picture(str(row), dict(_values(row)))
-
-
 @contextmanager
 def audited(rows: Iterable[Model], *, note: str = "") -> Iterator[None]:
     """Record what happens inside to these rows. The block is one transaction with its entries."""
     with transaction.atomic():
         watch = _watched.get()
         mine = [row for row in rows if not watch.covers(row_id(row))]
-        stored = _pictures((row._meta.model, row.pk) for row in mine)
+        stored = pictures_of((row._meta.model, row.pk) for row in mine)
         before = {row_id(row): (row._meta.model, stored.get(row_id(row)) or picture_of(row)) for row in mine}
         token = _watched.set(replace(watch, rows=watch.rows | before.keys()))
         try:
             yield
         finally:
             _watched.reset(token)
-        after = _pictures((model, row[1]) for row, (model, _) in before.items())
+        after = pictures_of((model, row[1]) for row, (model, _) in before.items())
         _compare({row: picture for row, (_, picture) in before.items()}, after, note)
 
 
@@ -132,13 +91,13 @@ def audited_tables(*models: type[Model], note: str = "") -> Iterator[None]:
     with transaction.atomic():
         watch = _watched.get()
         mine = [model for model in models if not watch.covers_table(model._meta.label_lower)]
-        before = _all(mine)
+        before = pictures_of_tables(mine)
         token = _watched.set(replace(watch, tables=watch.tables | {model._meta.label_lower for model in mine}))
         try:
             yield
         finally:
             _watched.reset(token)
-        _compare(before, _all(mine), note)
+        _compare(before, pictures_of_tables(mine), note)
 
 
 @contextmanager
@@ -184,7 +143,7 @@ def record_created(row: Model, *, note: str = "") -> None:
     kind, pk = row_id(row)
     if _watched.get().covers((kind, pk)):
         return
-    picture = picture_of(_fresh(row) or row)
+    picture = picture_of(fresh(row) or row)
     _write(AuditVerb.CREATED, (kind, pk), picture.name, _difference({}, picture.values), note)
 
 
@@ -201,82 +160,25 @@ def record_deed_to(model: type[Model], name: str, note: str) -> None:
 
 def _compare(before: Mapping[RowId, Picture], after: Mapping[RowId, Picture], note: str) -> None:
     """Record what has become of these rows; nothing of those that are as they were."""
-    signed: Mapping[str, Any] = {}
+    signed: Values = {}
     for row in {**before, **after}:
         old, new = before.get(row), after.get(row)
         changes = _difference(old.values if old else {}, new.values if new else {})
         # A record that is gone is told of even where nothing stood in it.
-        if changes or not new:
+        if changes or new is None:
             signed = signed or _signed()
-            verb = AuditVerb.CHANGED if old and new else AuditVerb.CREATED if new else AuditVerb.DELETED
-            _write(verb, row, (new or old or Picture("", {})).name, changes, note, signed=signed)
+            _write(_verb(old, new), row, _name(old, new), changes, note, signed=signed)
 
 
-def _all(models: Iterable[type[Model]]) -> dict[RowId, Picture]:
-    return {row_id(row): picture_of(row) for model in models for row in _whole(model._meta.base_manager.order_by("pk"))}
+def _verb(old: Picture | None, new: Picture | None) -> AuditVerb:
+    if new is None:
+        return AuditVerb.DELETED
+    return AuditVerb.CREATED if old is None else AuditVerb.CHANGED
 
 
-def _pictures(rows: Iterable[tuple[type[Model], Any]]) -> dict[RowId, Picture]:
-    """The rows with these keys as the database holds them now, in a few queries for however many."""
-    keys: dict[type[Model], list[Any]] = defaultdict(list)
-    for model, pk in rows:
-        if pk is not None:
-            keys[model].append(pk)
-    found: dict[RowId, Picture] = {}
-    for model, pks in keys.items():
-        for start in range(0, len(pks), READ_AT_ONCE):
-            some = model._meta.base_manager.filter(pk__in=pks[start : start + READ_AT_ONCE])
-            found |= {row_id(row): picture_of(row) for row in _whole(some)}
-    return found
-
-
-def _whole(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """These rows along with all that their pictures show of others."""
-    meta = rows.model._meta
-    joined: list[str] = []
-    for column in meta.concrete_fields:
-        if isinstance(column, ForeignKey) and column.name not in OWN_BUSINESS:
-            joined += [column.name, *(f"{column.name}__{name}" for name in NAMED_WITH.get(column.related_model, ()))]
-    named = [Prefetch(many.name, queryset=_named(many.related_model._meta.default_manager.all())) for many in meta.many_to_many]
-    parts = PARTS.get(meta.concrete_model or rows.model, ())
-    told = [Prefetch(name, queryset=_whole(meta.get_field(name).related_model._meta.default_manager.all())) for name in parts]
-    # Without a name it would join every table that it can.
-    return (rows.select_related(*joined) if joined else rows).prefetch_related(*named, *told)
-
-
-def _named(rows: QuerySet[Any]) -> QuerySet[Any]:
-    joined = NAMED_WITH.get(rows.model, ())
-    return rows.select_related(*joined) if joined else rows
-
-
-def _fresh(row: Model) -> Model | None:
-    return row._meta.model._meta.base_manager.filter(pk=row.pk).first()
-
-
-def _values(row: Model) -> Iterator[tuple[str, Any]]:
-    left_out = OWN_BUSINESS | (PREFERENCES if isinstance(row, User) else frozenset())
-    for column in row._meta.concrete_fields:
-        if column.name not in left_out:
-            yield column.name, _value(row, column)
-    for many in row._meta.many_to_many:
-        yield many.name, sorted(str(other) for other in getattr(row, many.name).all())
-    for relation in PARTS.get(row._meta.concrete_model or row._meta.model, ()):
-        for part in getattr(row, relation).all():
-            for name, value in _values(part):
-                if not _leads_to(part, name, row):
-                    yield f"{part._meta.verbose_name} {part.pk}: {name}", value
-
-
-def _leads_to(part: Model, name: str, whole: Model) -> bool:
-    column = part._meta.get_field(name)
-    return isinstance(column, ForeignKey) and isinstance(whole, column.remote_field.model)
-
-
-def _value(row: Model, column: "Field[Any, Any]") -> Any:
-    if isinstance(column, ForeignKey):
-        related = getattr(row, column.name, None) if getattr(row, column.attname) is not None else None
-        return None if related is None else str(related)
-    return getattr(row, column.attname)
+def _name(old: Picture | None, new: Picture | None) -> str:
+    picture = new or old
+    return picture.name if picture else ""
 
 
 def _difference(before: Values, after: Values) -> dict[str, list[Any]]:

@@ -13,7 +13,8 @@ from pytest_django.fixtures import Settings
 
 from councils.admin.base import ProductAdmin, ReadOnlyAdmin
 from councils.models import ApiKey, AuditEntry, Budget, CouncilConfiguration, ModelInfo, PromptTemplate, Provider, User
-from councils.services.auditing import KINDS, Picture, picture_of, row_id
+from councils.services.auditing import KINDS
+from councils.services.picturing import Picture, picture_of, row_id
 from councils.tests.admin.conftest import sign_in, staff_with
 from councils.tests.admin.forms import council_form, model_form, provider_form, provider_form_of, sent
 from councils.tests.admin.test_pages import write_everything
