@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.utils import flatten
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.forms import Media, Script
@@ -14,7 +15,15 @@ from django.urls import URLPattern, path
 
 from councils.admin import council_pages, exchange, trying
 from councils.admin.base import action, display, register
-from councils.admin.council_form import CouncilForm, FallbackInline, SeatInline, newest_prompts_first, problem_links, use_model_choices
+from councils.admin.council_form import (
+    CouncilForm,
+    FallbackInline,
+    SeatInline,
+    newest_prompts_first,
+    problem_links,
+    seats_of_models,
+    use_model_choices,
+)
 from councils.admin.drafting import DraftingAdmin
 from councils.models import CouncilConfiguration
 from councils.models.turns import take_turn
@@ -56,24 +65,22 @@ class CouncilAdmin(DraftingAdmin):
     change_form_template = "admin/councils/councilconfiguration/change_form.html"
     list_before_template = "admin/councils/councilconfiguration/_list_tools.html"
     fieldsets = (
-        (None, {"fields": (("name", "slug"), "description", ("is_active", "is_default"))}),
+        ("What for", {"fields": (("name", "slug"), "description", ("is_active", "is_default"))}),
         (
             "How they vote",
             {
                 "fields": (
-                    ("enable_peer_review", "peer_review_anonymous"),
-                    "voting_system",
-                    ("extra_round", "skip_review_when_agreed"),
-                    "review_max_tokens",
+                    ("enable_peer_review", "peer_review_anonymous", "skip_review_when_agreed"),
+                    ("voting_system", "extra_round", "review_max_tokens"),
                 )
             },
         ),
         (
             "Who writes the result",
-            {"fields": ("chairman_model", "chairman_mode", ("chairman_temperature", "chairman_max_tokens", "top_k"))},
+            {"fields": (("chairman_model", "chairman_mode"), ("chairman_temperature", "chairman_max_tokens", "top_k"))},
         ),
-        ("What they are told", {"fields": ("stage1_prompt_template", "stage2_prompt_template", "stage3_prompt_template")}),
-        ("Limits", {"fields": (("min_models", "quorum"), ("soft_deadline_s", "stage_deadline_s", "run_deadline_s"), "use_cache")}),
+        ("What they are told", {"fields": (("stage1_prompt_template", "stage2_prompt_template", "stage3_prompt_template"),)}),
+        ("Limits", {"fields": (("min_models", "quorum", "use_cache"), ("soft_deadline_s", "stage_deadline_s", "run_deadline_s"))}),
     )
 
     @property
@@ -107,10 +114,26 @@ class CouncilAdmin(DraftingAdmin):
         form = context["adminform"].form
         context["problems"] = list(problem_links(form, formsets)) if form.is_bound else []
         context["beside"] = council_pages.beside(request, kwargs.get("obj"))
+        short = council_pages.in_short(form.instance)
+        # Open is what must be filled in or mended.
+        context["sections"] = [
+            (one, short.get(one.name, ""), one.name not in short or not form.errors.keys().isdisjoint(flatten(one.fields)))
+            for one in context["adminform"]
+        ]
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CouncilConfiguration]:
         return super().get_queryset(request).annotate(seat_count=Count("members", filter=Q(members__answers=True)))
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        seats = seats_of_models(request)
+        return {**super().get_changeform_initial_data(request), **({"chairman_model": seats[0]["model"]} if seats else {})}
+
+    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
+        """Chosen models take seats. Not when the form comes back: a seat that was left as it was filled in would count as empty."""
+        found: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
+        is_new_form = request.method == "GET" and isinstance(inline, SeatInline) and obj.pk is None
+        return {**found, "initial": seats_of_models(request)} if is_new_form else found
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: CouncilConfiguration | None = None) -> Any:
         # Programs name a council by its slug: it stays when the name changes.

@@ -10,6 +10,7 @@ from django.forms import BaseInlineFormSet, BaseModelForm, ModelForm
 from django.http import HttpRequest
 
 from councils.admin.base import RowInline, SectionInline
+from councils.admin.pages import numbers_from
 from councils.engine.validation import Fault
 from councils.models import ChairmanFallback, CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate
 from councils.services.curating import default_council_faults
@@ -26,6 +27,42 @@ PLACED: Mapping[str, str] = {
 }
 """Where the form says what a fault is about; a field of the council of the same name otherwise."""
 COUNCIL_FIELDS = frozenset(field.name for field in CouncilConfiguration._meta.get_fields())
+MOST_SEATS = 12
+"""So many seats are filled in from chosen models at most."""
+LABELS: Mapping[str, str] = {
+    "is_active": "Can be asked",
+    "is_default": "Default council",
+    "enable_peer_review": "Review",
+    "peer_review_anonymous": "Anonymous",
+    "skip_review_when_agreed": "Skip it when all agree",
+    "review_max_tokens": "Tokens of a review",
+    "chairman_model": "Chairman",
+    "chairman_mode": "How the chairman works",
+    "chairman_temperature": "Temperature",
+    "chairman_max_tokens": "Tokens of the synthesis",
+    "stage1_prompt_template": "Prompt for opinions",
+    "stage2_prompt_template": "Prompt for the review",
+    "stage3_prompt_template": "Prompt for the synthesis",
+    "min_models": "Seats needed to start",
+    "soft_deadline_s": "Soft deadline (s)",
+    "stage_deadline_s": "Deadline of a stage (s)",
+    "run_deadline_s": "Deadline of a run (s)",
+    "use_cache": "Answer from the cache",
+}
+HELPS: Mapping[str, str] = {
+    "slug": "Programs ask the council by this name.",
+    "enable_peer_review": "Each reviewer ranks the others' opinions, never its own.",
+    "peer_review_anonymous": "Reviewers do not see who wrote what.",
+    "voting_system": "How ballots become one order. The other counts are shown beside it where they disagree.",
+    "review_max_tokens": "Most tokens of one ballot with its reasons. Empty: the model's own limit.",
+    "chairman_model": "Writes the result from the opinions and the votes.",
+    "chairman_temperature": "0 is steady, 2 is wild. Empty: the model's own.",
+    "chairman_max_tokens": "At most. Empty: the model's own limit.",
+    "top_k": "So many of the best opinions are read in full.",
+    "min_models": "With fewer seats in use, nobody can ask this council.",
+    "stage_deadline_s": "Who has not answered by then is recorded as late.",
+    "run_deadline_s": "After this, the run ends with what there is.",
+}
 
 
 class ModelChoiceField(forms.ModelChoiceField[ModelInfo]):
@@ -65,6 +102,21 @@ class SharedChoicesFormSet(BaseInlineFormSet[Any, Any, Any]):
 class SeatForm(ModelForm[CouncilMember]):
     """A seat. A new row that has a number and nothing else is one that nobody filled in."""
 
+    class Meta:
+        labels = {
+            "max_tokens": "Tokens at most",
+            "fallback_model": "Substitute model",
+            "answers": "Gives an opinion",
+            "reviews": "Reviews the others",
+        }
+        help_texts = {
+            "name": "",
+            "answers": "",
+            "reviews": "",
+            "fallback_model": "Answers when the model cannot.",
+            "persona": "",
+        }
+
     @property
     def changed_data(self) -> list[str]:
         changed: list[str] = super().changed_data
@@ -82,7 +134,7 @@ class SeatFormSet(SharedChoicesFormSet):
     def add_fields(self, form: BaseModelForm[Any], index: int | None) -> None:
         super().add_fields(form, index)
         form.fields["agent_id"].required = form.fields["position"].required = False
-        form.fields["agent_id"].help_text = "Programs name the seat by it. Empty: the next free one, for instance agent_1."
+        form.fields["agent_id"].help_text = "Its name for programs. Empty: the next free one."
         if form.instance.pk is not None:
             # People count from one.
             form.initial["position"] = form.instance.position + 1
@@ -159,24 +211,27 @@ def _sort_key(position: int | None) -> tuple[bool, int]:
     return position is None, position or 0
 
 
+def seats_of_models(request: HttpRequest) -> list[dict[str, Any]]:
+    """What to fill in where the address names models: a seat for each, and as many as a council needs."""
+    chosen = ModelInfo.objects.in_bulk(numbers_from(request.GET.getlist("model"))[:MOST_SEATS])
+    models = list(chosen.values())
+    places = max(NEW_SEATS, len(models)) if models else 0
+    return [{"name": f"Seat {n + 1}", "model": models[n % len(models)].pk, "position": n + 1} for n in range(places)]
+
+
 class SeatInline(SectionInline[CouncilMember, CouncilConfiguration]):
     model = CouncilMember
+    verbose_name_plural = "Who sits"
     form = SeatForm
     formset = SeatFormSet
     # Seats are drawn to their place by hand, moved by buttons, or numbered.
     ordering_field = "position"
     fieldsets = (
+        (None, {"fields": (("name", "model", "temperature", "max_tokens", "weight"), "persona")}),
+        # Each in a line of its own, so that a fault in one of them unfolds them all.
         (
-            None,
-            {
-                "fields": (
-                    ("name", "agent_id"),
-                    ("model", "fallback_model"),
-                    "persona",
-                    ("temperature", "max_tokens", "weight"),
-                    ("answers", "reviews", "position"),
-                )
-            },
+            "Substitute, duties, place",
+            {"fields": ("fallback_model", "agent_id", "answers", "reviews", "position"), "classes": ("collapse", "seat-more")},
         ),
     )
 
@@ -188,22 +243,23 @@ class SeatInline(SectionInline[CouncilMember, CouncilConfiguration]):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "persona" and field is not None:
             # Several seats should fit on a screen.
-            field.widget.attrs["rows"] = 3
+            field.widget.attrs |= {"rows": 2, "placeholder": "Who this seat is, and how it should think: its system prompt."}
         if db_field.name == "position" and field is not None:
             # With scripts there are buttons and a handle to draw by; the number works without them.
-            field.label, field.help_text = "Place", "Seats stand in the order of these numbers."
+            field.label, field.help_text = "Place", "Seats stand in this order."
         return field
 
     def get_extra(self, request: HttpRequest, obj: CouncilConfiguration | None = None, **kwargs: Any) -> int:
         """A new council starts with as many seats as a council needs."""
-        return 0 if obj else NEW_SEATS
+        return 0 if obj else max(NEW_SEATS, len(seats_of_models(request)))
 
 
 class FallbackInline(RowInline[ChairmanFallback, CouncilConfiguration]):
     model = ChairmanFallback
     formset = SharedChoicesFormSet
     fields = ("position", "model")
-    verbose_name_plural = "Who writes the result when the chairman cannot"
+    verbose_name = "substitute"
+    verbose_name_plural = "When the chairman cannot"
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         use_model_choices(db_field.name, kwargs)
@@ -217,6 +273,10 @@ class CouncilForm(ModelForm[CouncilConfiguration]):
     """
 
     makes_default = False
+
+    class Meta:
+        labels = LABELS
+        help_texts = HELPS
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}

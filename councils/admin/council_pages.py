@@ -48,6 +48,20 @@ def _places(council: CouncilConfiguration) -> Iterator[tuple[str, str, str]]:
     yield "change_councilconfiguration", text, address(what, [council.pk])
 
 
+def in_short(council: CouncilConfiguration) -> dict[str, str]:
+    """What the folded sections of the form hold, by their titles; a section that still lacks something is left out."""
+    review = "anonymous review" if council.peer_review_anonymous else "open review"
+    prompts = [council.stage1_prompt_template, council.stage2_prompt_template, council.stage3_prompt_template]
+    own = ", ".join(str(prompt) for prompt in prompts if prompt)
+    chairman = {"Who writes the result": f"{council.chairman_model}, {council.chairman_mode.replace('_', ' ')}"} if council.pk else {}
+    return {
+        **chairman,
+        "How they vote": f"{council.get_voting_system_display()}, {review if council.enable_peer_review else 'no review'}",
+        "What they are told": own or "The built-in prompts",
+        "Limits": f"{council.min_models} seats to start, quorum {council.quorum}, {council.run_deadline_s} s for a run",
+    }
+
+
 def archive(admin: ModelAdmin[CouncilConfiguration], request: HttpRequest) -> HttpResponse:
     """Ask, then put councils away. The message leads to the way back."""
     councils = _chosen(request).filter(archived_at=None)

@@ -100,6 +100,7 @@ def set_up_a_council(page: Page, model: ModelInfo) -> None:
         page.locator(f"#id_members-{place}-name").fill(name)
         page.locator(f"#id_members-{place}-model").select_option(str(model.pk))
     page.locator("#id_chairman_model").select_option(str(model.pk))
+    page.get_by_role("heading", name="Limits").click()
     page.locator("#id_quorum").fill("9")
     press(page, "Save")
     expect(page.get_by_role("alert").get_by_role("link", name="Quorum")).to_be_visible()
