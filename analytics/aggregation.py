@@ -4,9 +4,9 @@ An hour is always replaced as a whole, in one transaction that holds the mark, s
 nothing. Raw rows are never added to what is there already.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -15,8 +15,9 @@ from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from analytics.conversations import refresh_conversations
-from analytics.models import AggregationMark, HourAnalytics, ModelAnalytics
+from analytics.models import AggregationMark, HourAnalytics, ModelAnalytics, SeatUsage, UserUsage
 from analytics.rollup import figures_between
+from analytics.usage_days import aggregate_day, days_summed_by_hour
 from councils.models import CallStatus, CouncilRun, EntryKind, LedgerEntry, ModelCall
 from councils.models.run import LIVE
 
@@ -48,8 +49,11 @@ def aggregate(*, since: datetime | None = None) -> Aggregated:
     began = timezone.now()
     mark = AggregationMark.objects.filter(pk=1).first()
     changed_since = mark.changes_until - OVERLAP if mark and mark.changes_until and since is None else None
-    hours = _hours_from(since) if since else _changed_hours(changed_since, began)
+    changed = {} if since else _last_changes(changed_since)
+    hours = _hours_from(since) if since else _outdated(changed, began)
     buckets = sum(aggregate_hour(hour) for hour in hours)
+    for day in sorted(_days(changed or hours, mark)):
+        aggregate_day(day)
     conversations = refresh_conversations(changed_since=changed_since, asked_since=since, overlap=OVERLAP)
     if since is None:
         AggregationMark.objects.advance(changes_until=began, sealed_until=hour_of(began - SETTLE))
@@ -60,7 +64,9 @@ def rebuild() -> Aggregated:
     """Forget all hours and make them again. What raw rows do not tell any more, since they were deleted, is gone."""
     with transaction.atomic():
         AggregationMark.objects.locked()
-        AggregationMark.objects.update(changes_until=None, sealed_until=None)
+        AggregationMark.objects.update(changes_until=None, sealed_until=None, usage_until=None)
+        UserUsage.objects.all().delete()
+        SeatUsage.objects.all().delete()
         ModelAnalytics.objects.all().delete()
         HourAnalytics.objects.all().delete()
     return aggregate()
@@ -80,12 +86,17 @@ def aggregate_hour(hour: datetime) -> int:
     return len(ModelAnalytics.objects.bulk_create(figures.as_models(hour)))
 
 
-def _changed_hours(since: datetime | None, now: datetime) -> list[datetime]:
-    """Hours of which something has ended since then, oldest first, without those that were computed well after their last change.
+def _days(hours: Iterable[datetime], mark: AggregationMark | None) -> set[date]:
+    """Days that hold these hours; all that there are, where they were never made to their end."""
+    days = {hour.date() for hour in hours}
+    return days if mark and mark.usage_until else days | days_summed_by_hour()
+
+
+def _outdated(changed: Mapping[datetime, datetime], now: datetime) -> list[datetime]:
+    """Hours that have changed, oldest first, without those that were computed well after their last change.
 
     So a long way to catch up is not begun anew when it is broken off.
     """
-    changed = _last_changes(since)
     done = dict(HourAnalytics.objects.filter(hour__in=changed).values_list("hour", "aggregated_at")) if changed else {}
     recent = hour_of(now - OVERLAP)
     return sorted(hour for hour, last in changed.items() if hour >= recent or hour not in done or done[hour] < last + OVERLAP)

@@ -139,7 +139,7 @@ def nice(most: float) -> float:
 
 def nice_count(most: float) -> float:
     """The same for counts: half of it, which stands at the middle of the scale, is a count too. Nobody asks half a question."""
-    power = 10 ** max(floor(log10(max(most, 1))), 0)
+    power = 10.0 ** floor(log10(max(most, 1)))
     return next(step * power for step in (1, 2, 4, 10) if step * power >= most and step * power % 2 == 0)
 
 

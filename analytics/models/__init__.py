@@ -4,5 +4,6 @@ from analytics.models.conversation import ConversationAnalytics
 from analytics.models.hour import HourAnalytics
 from analytics.models.mark import AggregationMark
 from analytics.models.model import ModelAnalytics
+from analytics.models.usage import SeatUsage, UserUsage
 
-__all__ = ["AggregationMark", "ConversationAnalytics", "HourAnalytics", "ModelAnalytics"]
+__all__ = ["AggregationMark", "ConversationAnalytics", "HourAnalytics", "ModelAnalytics", "SeatUsage", "UserUsage"]

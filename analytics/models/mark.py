@@ -1,6 +1,6 @@
 """How far the roll-ups have come."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import models
 from django.db.models import Q
@@ -17,13 +17,19 @@ class MarkQuerySet(models.QuerySet["AggregationMark"]):
         self.get_or_create(pk=1)
         self.filter(Q(changes_until=None) | Q(changes_until__lt=changes_until)).update(changes_until=changes_until)
         self.filter(Q(sealed_until=None) | Q(sealed_until__lt=sealed_until)).update(sealed_until=sealed_until)
+        day = sealed_until.astimezone(UTC).date()
+        self.filter(Q(usage_until=None) | Q(usage_until__lt=day)).update(usage_until=day)
 
 
 class AggregationMark(models.Model):
-    """One row. Changes before ``changes_until`` are in the roll-ups; hours before ``sealed_until`` can be read from them."""
+    """One row. Changes before ``changes_until`` are in the roll-ups; hours before ``sealed_until`` can be read from them.
+
+    Days of usage before ``usage_until`` can be read too; empty until they were all made once.
+    """
 
     changes_until = models.DateTimeField(null=True, blank=True)
     sealed_until = models.DateTimeField(null=True, blank=True)
+    usage_until = models.DateField(null=True, blank=True)
 
     objects = MarkQuerySet.as_manager()
 
