@@ -8,8 +8,9 @@ from rest_framework import serializers
 
 from councils.api import choices, presenters
 from councils.api.judgements import FeedbackSerializer, PickSerializer
+from councils.engine.errors import without_detail
 from councils.engine.events import EventType
-from councils.models import CouncilRun, RunStep
+from councils.models import CouncilRun, ModelCall, RunStep
 from councils.models.run import RunOrigin
 from councils.services.veiling import pick_of
 
@@ -39,11 +40,14 @@ class CallSerializer(Serializer):
     usage_source = serializers.ChoiceField(choices=choices.USAGE_SOURCES, allow_blank=True)
     cost_usd = _money("null while unknown, which is not zero.", allow_null=True)
     error_kind = serializers.CharField()
-    error_message = serializers.CharField(source="error_detail")
+    error_message = serializers.SerializerMethodField(help_text="What the error means. The provider's own words are in the admin.")
     latency_ms = serializers.IntegerField(allow_null=True)
     first_token_ms = serializers.IntegerField(allow_null=True)
     started_at = serializers.DateTimeField(source="created_at")
     finished_at = serializers.DateTimeField(allow_null=True)
+
+    def get_error_message(self, call: ModelCall) -> str:
+        return without_detail(call.error_kind, call.error_detail)
 
 
 class StepSerializer(Serializer):
@@ -57,7 +61,7 @@ class StepSerializer(Serializer):
     text = serializers.CharField()
     finish_reason = serializers.ChoiceField(choices=choices.FINISH_REASONS, allow_blank=True)
     error_kind = serializers.CharField()
-    error_message = serializers.CharField()
+    error_message = serializers.SerializerMethodField(help_text="What the error means. The provider's own words are in the admin.")
     latency_ms = serializers.IntegerField(allow_null=True)
     carried = serializers.BooleanField(
         help_text="Kept from an earlier run of the same question: it has no calls here and cost nothing here."
@@ -65,6 +69,9 @@ class StepSerializer(Serializer):
     started_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
     calls = CallSerializer(many=True)
+
+    def get_error_message(self, step: RunStep) -> str:
+        return without_detail(step.error_kind, step.error_message)
 
 
 class OpinionSerializer(StepSerializer):
@@ -244,7 +251,10 @@ class RunSummarySerializer(Serializer):
     title = serializers.CharField(source="conversation.title", help_text="The conversation's title.")
     origin = serializers.ChoiceField(choices=RunOrigin.values)
     reason = serializers.CharField(help_text="How the run ended, for people.")
-    marks = serializers.ListField(child=serializers.ChoiceField(choices=choices.MARKS))
+    marks = serializers.ListField(
+        child=serializers.ChoiceField(choices=choices.MARKS),
+        help_text="What to know about the answer; cut: it ended at its limit on length.",
+    )
     answer_by = serializers.CharField(help_text="chairman, or the seat whose answer it is; empty without an answer.")
     consensus_score = serializers.FloatField(allow_null=True, help_text="0 to 1; null where it cannot be measured.")
     totals = TotalsSerializer(source="*")

@@ -1,6 +1,7 @@
 """How a run ends: status, answer, marks and the reason."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from councils.engine import panel
 from councils.engine.actions import Finish
@@ -23,8 +24,16 @@ def finish(spec: CouncilSpec, steps: Steps, *, out_of_time: bool = False) -> Fin
     that was begun (unreviewed), time (deadline), or money (budget). ``succeeded``: all else, also where a rule left the review out (two
     answers, closed-form answers that agree); that is marked unreviewed too.
     """
-    standing = panel.candidates(spec, steps)
-    marks = _marks(spec, steps) | ({Mark.DEADLINE} if out_of_time else set())
+    end = _finish(spec, steps, panel.candidates(spec, steps), _marks(spec, steps) | ({Mark.DEADLINE} if out_of_time else set()))
+    return replace(end, marks=end.marks | {Mark.CUT}) if _is_cut(steps, end) else end
+
+
+def _is_cut(steps: Steps, end: Finish) -> bool:
+    """Whether the answer is a text that reached the limit on its length."""
+    return bool(end.answer) and any(step.cut and step.text == end.answer for step in steps.values())
+
+
+def _finish(spec: CouncilSpec, steps: Steps, standing: tuple[str, ...], marks: frozenset[Mark]) -> Finish:
     if not standing or (len(standing) < spec.quorum and spec.quorum > panel.MIN_BALLOTS):
         return Finish(RunStatus.FAILED, "", "", marks, _too_few(spec, steps, len(standing)))
     if len(standing) == 1:

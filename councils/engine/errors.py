@@ -23,6 +23,7 @@ CouncilError
 The docstring of a class is the message that people read. ``detail`` holds what the provider said, shortened and without secrets.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from councils.engine.types import Usage
@@ -177,3 +178,19 @@ class EgressDenied(ProviderError):
 
     kind = "egress_denied"
     fallback = False
+
+
+def _meanings(of: type[CouncilError]) -> dict[str, str]:
+    meanings = {of.kind: (of.__doc__ or "").strip().splitlines()[0]}
+    for one in of.__subclasses__():
+        meanings |= _meanings(one)
+    return meanings
+
+
+MEANINGS: Mapping[str, str] = _meanings(CouncilError)
+"""What each kind of error means, in one sentence."""
+
+
+def without_detail(kind: str, message: str) -> str:
+    """What may be told to everybody of an error: what it means. A provider's own words may hold addresses and names of ours."""
+    return MEANINGS.get(kind, message)

@@ -23,7 +23,7 @@ class StepState:
 
     ``text`` is the opinion or the synthesis, ``ballot`` the counted vote of a review, ``tally`` the result of a counting step.
     ``elapsed_s`` is the time the step has been running in this owner's hands, ``latency_s`` what a finished one took.
-    ``substituted`` says that a fallback model spoke for the seat.
+    ``substituted`` says that a fallback model spoke for the seat, ``cut`` that the text ends at a limit on its length.
     """
 
     key: str
@@ -35,6 +35,7 @@ class StepState:
     latency_s: float | None = None
     elapsed_s: float = 0.0
     substituted: bool = False
+    cut: bool = False
 
 
 def is_out_of_budget(steps: Mapping[str, StepState]) -> bool:

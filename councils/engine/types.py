@@ -50,6 +50,10 @@ class FinishReason(StrEnum):
     OTHER = "other"
 
 
+CUT = frozenset({FinishReason.LENGTH.value, FinishReason.SIZE.value})
+"""Why a text ends at a limit on its length, not where its author would have ended."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatMessage:
     """One message of a prompt. ``role`` is ``system``, ``user`` or ``assistant``."""
@@ -280,3 +284,4 @@ class Mark(StrEnum):
     VERBATIM = "verbatim"  # the top-ranked answer as it was: no chairman answered
     DEADLINE = "deadline"  # the run's time was up
     BUDGET = "budget"  # a budget could not pay for all calls
+    CUT = "cut"  # the answer ends at a limit on its length

@@ -12,6 +12,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from councils.engine.types import Mark
 from councils.formatting import duration, figure, number, usd
 from councils.management.board import GOOD, WORDS, Board, Line, clean
 
@@ -187,4 +188,5 @@ def summary(end: Mapping[str, Any]) -> str:
     if end["unknown_costs"]:
         cost += f" and {end['unknown_costs']} calls of unknown cost"
     tokens = end["prompt_tokens"] + end["completion_tokens"]
-    return f"{end['status'].capitalize()}. {clean(end['reason'])} {number(tokens)} tokens, {cost}."
+    cut = " The answer was cut off at the limit on its length." if Mark.CUT in end.get("marks", ()) else ""
+    return f"{end['status'].capitalize()}. {clean(end['reason'])}{cut} {number(tokens)} tokens, {cost}."

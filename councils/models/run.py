@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from councils.engine.carrying import Course
 from councils.engine.events import EventType
-from councils.engine.types import RunStatus, Stage, StepStatus
+from councils.engine.types import Mark, RunStatus, Stage, StepStatus
 from councils.models.base import PublicIdModel
 from councils.models.conversation import Conversation, Message
 from councils.models.council import CouncilConfiguration
@@ -145,6 +145,11 @@ class CouncilRun(PublicIdModel):
     @property
     def is_live(self) -> bool:
         return self.status in LIVE
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the answer ends at a limit on its length."""
+        return Mark.CUT.value in self.marks
 
     @property
     def cost_usd(self) -> Decimal | None:

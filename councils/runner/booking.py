@@ -23,7 +23,7 @@ from councils.engine.errors import (
 from councils.engine.outcome import StepResult
 from councils.engine.prompts import PreparedCall
 from councils.engine.tally import ballot_from_json, ballot_to_json
-from councils.engine.types import Completion, CompletionRequest, StepStatus, Usage
+from councils.engine.types import CUT, Completion, CompletionRequest, StepStatus, Usage
 from councils.models import CallStatus
 from councils.providers.usage import settled_usage
 from councils.runner.watching import OpenCall, call_ended
@@ -198,6 +198,7 @@ class StepBooks:
             error_kind=write.error_kind,
             latency_s=None if write.latency_ms is None else write.latency_ms / 1000,
             substituted=write.substituted,
+            cut=write.finish_reason in CUT,
         )
 
     def result(

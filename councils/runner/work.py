@@ -8,7 +8,7 @@ from councils.caching.flights import Flights
 from councils.engine.deliberation import StepState
 from councils.engine.fences import without_controls
 from councils.engine.tally import TallyResult, ballot_from_json
-from councils.engine.types import ChatMessage, CouncilSpec, Stage, StepStatus
+from councils.engine.types import CUT, ChatMessage, CouncilSpec, Stage, StepStatus
 from councils.live.broadcast import Broadcast
 from councils.models import RunStep
 from councils.runner.switchboard import Switchboard
@@ -92,4 +92,5 @@ def step_state(row: RunStep) -> StepState:
         error_kind=row.error_kind,
         latency_s=None if row.latency_ms is None else row.latency_ms / 1000,
         substituted=row.substituted,
+        cut=row.finish_reason in CUT,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 
+from councils.engine.errors import without_detail
 from councils.engine.events import EventType
 from councils.engine.types import Stage, StepStatus
 from councils.models import CallStatus, CouncilRun, EntryKind, LedgerEntry, ModelCall, ModelInfo, RunStep
@@ -253,7 +254,7 @@ def _failure(ref: StepRef, begun: Begun, booking: Booking) -> dict[str, Any]:
         "agent_id": ref.agent_id,
         "attempt": begun.attempt,
         "error_kind": booking.error_kind,
-        "message": booking.error_detail,
+        "message": without_detail(booking.error_kind, booking.error_detail),
         "retry_in_s": booking.retry_in_s,
     }
 

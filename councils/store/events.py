@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from councils.engine.errors import without_detail
 from councils.engine.events import EventType
 from councils.models import CouncilRun, RunEvent, RunStep
 
@@ -54,7 +55,7 @@ def step_facts(step: RunStep) -> dict[str, Any]:
         "latency_ms": step.latency_ms,
     }
     if step.error_kind:
-        facts |= {"error_kind": step.error_kind, "message": step.error_message}
+        facts |= {"error_kind": step.error_kind, "message": without_detail(step.error_kind, step.error_message)}
     return facts
 
 

@@ -52,15 +52,12 @@ WHOLE_SENTENCES = frozenset({_("It took longer than the council waits."), _("The
 
 
 def fault(kind: str, message: str) -> str:
-    """What went wrong, from the kind and the English message of a step or call: what it means, then the provider's own words."""
+    """What went wrong, from the kind and the English message of a step or call. The provider's own words are for staff, in the admin."""
     if message in WHOLE_SENTENCES:
         return gettext(message)
-    if kind in BALLOTS:
-        return gettext(BALLOTS[kind])
-    meaning = FAULTS.get(kind, "")
-    if not meaning or not message.startswith(meaning):
-        return message
-    return f"{gettext(meaning)} {message.removeprefix(meaning).strip()}".strip()
+    if meaning := FAULTS.get(kind) or BALLOTS.get(kind):
+        return gettext(meaning)
+    return gettext(FAULTS["provider_error"]) if kind or message else ""
 
 
 def reason(run: CouncilRun) -> str:

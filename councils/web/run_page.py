@@ -16,6 +16,7 @@ from councils.web.cards import Card, Chair, card_of, chair_of
 from councils.web.costs import CostLine, cost_lines, cost_total
 from councils.web.counts import SYSTEMS, Standing
 from councils.web.members import Member, State, Text, state_of
+from councils.web.missing import missing, substituted
 from councils.web.rail import ACTIVE, StageView, stages_of
 from councils.web.record import Record
 from councils.web.votes import Vote, deciding, votes_of
@@ -88,7 +89,14 @@ class RunPage:
 
     @property
     def marks(self) -> list[Text]:
-        return [MARKS[mark] for mark in self.run.marks if mark in MARKS]
+        return [sentence for mark in self.run.marks for sentence in self._said_of(mark)]
+
+    def _said_of(self, mark: str) -> list[Text]:
+        if mark == Mark.DEGRADED:
+            # Without an answer the reason names everybody already.
+            return [*(missing(self.record) if self.run.answer else ())] or [MARKS[mark]]
+        named = substituted(self.record) if mark == Mark.SUBSTITUTED else ""
+        return [named or MARKS[mark]] if mark in MARKS else []
 
     @cached_property
     def cards(self) -> Sequence[Card]:

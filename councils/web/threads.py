@@ -31,6 +31,11 @@ class Turn:
         return self.versions.shown.run
 
     @property
+    def source(self) -> str:
+        """Where the page has the answer as it was written, for those who copy it."""
+        return f"answer-{self.run.public_id}"
+
+    @property
     def state(self) -> State:
         return self.versions.shown.state
 

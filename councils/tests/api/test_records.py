@@ -64,7 +64,7 @@ class TestTheRecordOfARun:
             "broken",
             None,
             "broken_stream",
-            "Cut off.",
+            "The answer broke off or was not in the provider's protocol.",
         )
         assert (retried["attempt"], retried["status"]) == (2, "done")
         assert record["totals"]["cost_usd"] is None

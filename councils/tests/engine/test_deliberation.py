@@ -145,7 +145,8 @@ class TestFewAnswers:
         end = end_of(make_spec(3), steps_of(*(failed(f"opinion:agent_{n}", fault) for n, fault in enumerate(faults, 1))))
 
         assert (end.status, end.answer, end.answer_by) == (RunStatus.FAILED, "", "")
-        assert str(end.reason) == "No member answered: Ada Lovelace (timeout), Blaise Pascal (refused), Carl Gauss (rate limited)."
+        said = ("Ada Lovelace (no answer in time)", "Blaise Pascal (declined to answer)", "Carl Gauss (provider was too busy)")
+        assert str(end.reason) == f"No member answered: {', '.join(said)}."
 
     def test_one_answer_of_several_stands_alone_and_the_run_is_partial(self) -> None:
         end = end_of(make_spec(3), steps_of(opinion(2), failed("opinion:agent_1"), failed("opinion:agent_3")))
@@ -327,6 +328,14 @@ class TestSynthesis:
 
 
 class TestMarks:
+    def test_an_answer_that_ends_at_a_limit_is_cut_whoever_wrote_it(self) -> None:
+        long = {"opinion:agent_1": replace(opinion(1), cut=True)}
+        steps, best = reviewed(make_spec()), make_spec(chairman_mode=ChairmanMode.SELECT_BEST)
+
+        assert Mark.CUT in end_of(make_spec(), steps | steps_of(replace(written(), cut=True))).marks
+        assert Mark.CUT not in end_of(make_spec(), steps | long | steps_of(written())).marks
+        assert Mark.CUT in end_of(best, steps | long).marks
+
     def test_tallies_that_disagree_are_contested(self) -> None:
         spec = make_spec(seats=(*make_seats(3), *(outside_seat(n) for n in range(1, 6))))
         # agent_1 leads the first choices, but a majority prefers each other answer to it.

@@ -190,7 +190,7 @@ def test_when_all_seats_fail_the_run_says_why_for_each(scripted: Stage) -> None:
     run = play(scripted(lambda *_: AuthenticationFailed("Invalid key.")).ask()).run
 
     assert run.status == RunStatus.FAILED
-    assert all(f"Seat {number} (authentication failed)" in run.reason for number in (1, 2, 3))
+    assert all(f"Seat {number} (provider did not accept our key)" in run.reason for number in (1, 2, 3))
     assert [row.error_kind for row in run.steps.all()] == ["authentication_failed"] * 3
 
 

@@ -109,7 +109,7 @@ def test_a_failed_seat_says_why(show: Show, ada: User, council: CouncilConfigura
     text = show(scenes.failed(ada, council))
 
     assert "The council could not answer" in text
-    assert "Skeptic (authentication failed)" in text
+    assert "Skeptic (provider did not accept our key)" in text
     assert text.count("The answer did not come in time.") == 4
 
 
@@ -120,10 +120,43 @@ def test_a_failed_run_shows_the_reasons_without_a_click(show: Show, ada: User, c
     assert text.count('data-status="failed" open>') == 4
 
 
+def test_an_answer_that_was_cut_says_so_beside_it_and_in_what_is_copied(show: Show, ada: User, council: CouncilConfiguration) -> None:
+    run = make_run(owner=ada, council=council, marks=[Mark.CUT.value])
+
+    for text in (show(run), " ".join(show.client.get(f"/conversations/{run.conversation.public_id}/").text.split())):
+        assert "stops here, unfinished" in text
+        assert "say so. [Cut off: the answer reached the limit on its length.]</template>" in text
+
+
+def test_an_answer_that_is_whole_has_no_such_mark(show: Show, ada: User, council: CouncilConfiguration) -> None:
+    assert "Cut off" not in show(make_run(owner=ada, council=council))
+
+
+def test_members_that_did_not_do_their_part_are_named_with_the_reason(show: Show, ada: User, council: CouncilConfiguration) -> None:
+    plan = RunPlan(opinions=[DONE, FAILED, FAILED, StepStatus.LATE], reviews=[DONE, StepStatus.INVALID], synthesis=DONE)
+    run = make_run(owner=ada, council=council, plan=plan, marks=[Mark.DEGRADED.value])
+    RunStep.objects.filter(run=run, key="opinion:agent_2").update(error_kind="connect_failed", error_message="At http://10.0.0.7:11434 no.")
+
+    text = show(run)
+
+    assert "No answer from Skeptic. The provider could not be reached." in text
+    assert "No answer from Customer. The answer did not come in time." in text
+    assert "Too late with the answer, not waited for: Operator." in text
+    assert "No ballot that counts from Skeptic. The reply ranks something that is not one of the answers." in text
+    assert "10.0.0.7" not in text
+
+
+def test_those_who_were_spoken_for_are_named(show: Show, ada: User, council: CouncilConfiguration) -> None:
+    run = make_run(owner=ada, council=council, marks=[Mark.SUBSTITUTED.value])
+    RunStep.objects.filter(run=run, key__in=["opinion:agent_3", "review:agent_3", "synthesis"]).update(substituted=True)
+
+    assert "A substitute model spoke for Customer, the chairman." in show(run)
+
+
 def test_a_seat_that_tries_again_shows_what_the_last_try_met(show: Show, ada: User, council: CouncilConfiguration) -> None:
     run = scenes.live(ada, council)
     ModelCall.objects.filter(run=run, step__key="opinion:agent_2").update(
-        status="refused", error_detail="The provider asks us to slow down."
+        status="refused", error_kind="rate_limited", error_detail="The provider asks us to slow down. Quota of org-7 reached."
     )
 
     assert "The provider asks us to slow down." in show(run, "opinion:agent_2")
@@ -231,7 +264,7 @@ def test_the_answer_of_a_member_bears_its_name(show: Show, ada: User, council: C
     assert "best answer in its author&#x27;s own words" in text
 
 
-@pytest.mark.parametrize("mark", list(Mark))
+@pytest.mark.parametrize("mark", [mark for mark in Mark if mark is not Mark.CUT])
 def test_every_mark_is_explained(show: Show, ada: User, council: CouncilConfiguration, mark: Mark) -> None:
     plain, marked = (make_run(owner=ada, council=council, marks=marks) for marks in ([], [mark.value]))
 
