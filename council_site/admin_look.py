@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.apps import apps
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
+from django.utils.functional import lazy
+from django.utils.text import capfirst
 
 
 def _may_view(model: str) -> Callable[[HttpRequest], bool]:
@@ -16,13 +19,26 @@ def _may_view(model: str) -> Callable[[HttpRequest], bool]:
     return allowed
 
 
-def _item(title: str, model: str, icon: str) -> dict[str, Any]:
+def _name(model: str) -> str:
+    """As its own pages call it: one name for one thing."""
+    return str(capfirst(apps.get_model(model)._meta.verbose_name_plural))
+
+
+def _item(model: str, icon: str) -> dict[str, Any]:
     return {
-        "title": title,
+        "title": lazy(_name, str)(model),
         "icon": icon,
         "link": reverse_lazy(f"admin:{model.replace('.', '_')}_changelist"),
         "permission": _may_view(model),
     }
+
+
+def _needing_attention(_request: HttpRequest) -> str:
+    return f"{reverse('admin:councils_councilrun_changelist')}?attention=needed"
+
+
+def _is_attention(request: HttpRequest) -> bool:
+    return "attention" in request.GET
 
 
 def _icon(_request: HttpRequest) -> str:
@@ -63,68 +79,97 @@ UNFOLD: dict[str, Any] = {
     },
     "SIDEBAR": {
         "show_search": True,
+        # In the order in which staff think. What is rarely looked at is folded.
         "navigation": [
-            {"items": [{"title": "Today", "icon": "dashboard", "link": reverse_lazy("admin:index")}]},
             {
-                "title": "Set up",
+                "items": [
+                    {"title": "Today", "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                    {
+                        "title": "Runs that need attention",
+                        "icon": "flag",
+                        "link": _needing_attention,
+                        "active": _is_attention,
+                        "permission": _may_view("councils.councilrun"),
+                    },
+                ]
+            },
+            {
+                "title": "Councils",
                 "separator": True,
                 "items": [
-                    _item("Councils", "councils.councilconfiguration", "groups"),
-                    _item("Drafts", "councils.councildraft", "draft"),
-                    _item("Prompts", "councils.prompttemplate", "edit_note"),
-                    _item("Models", "councils.modelinfo", "neurology"),
-                    _item("Providers", "councils.provider", "cloud"),
-                    _item("Question sets", "councils.questionset", "quiz"),
-                    _item("Trials", "councils.trial", "science"),
+                    _item("councils.councilconfiguration", "groups"),
+                    _item("councils.councildraft", "draft"),
+                    _item("councils.trial", "science"),
+                    _item("councils.prompttemplate", "edit_note"),
+                    _item("councils.questionset", "quiz"),
                 ],
             },
             {
-                "title": "Watch",
+                "title": "Providers and models",
+                "separator": True,
+                "items": [_item("councils.provider", "cloud"), _item("councils.modelinfo", "neurology")],
+            },
+            {
+                "title": "Runs",
                 "separator": True,
                 "items": [
-                    _item("Runs", "councils.councilrun", "forum"),
-                    _item("Opinions", "councils.opinion", "chat"),
-                    _item("Reviews", "councils.review", "how_to_vote"),
-                    _item("Syntheses", "councils.synthesis", "summarize"),
-                    _item("Events", "councils.runevent", "timeline"),
-                    _item("Conversations", "councils.conversation", "inbox"),
-                    _item("Messages", "councils.message", "mail"),
-                    _item("Feedback", "councils.feedback", "thumbs_up_down"),
-                    _item("Picks", "councils.answerpick", "ads_click"),
-                    _item("Cache", "councils.cachedresponse", "bolt"),
-                    _item("Limits", "councils.ratelimitlog", "speed"),
+                    _item("councils.councilrun", "forum"),
+                    _item("councils.conversation", "inbox"),
+                    _item("councils.feedback", "thumbs_up_down"),
                 ],
             },
             {
                 "title": "Money",
                 "separator": True,
                 "items": [
-                    _item("Budgets", "councils.budget", "savings"),
-                    _item("Calls", "councils.modelcall", "receipt_long"),
-                    _item("Ledger", "councils.ledgerentry", "account_balance"),
+                    _item("councils.budget", "savings"),
+                    {
+                        "title": "Who spent what",
+                        "icon": "payments",
+                        "link": reverse_lazy("admin:councils_ledgerentry_spending"),
+                        "permission": _may_view("councils.ledgerentry"),
+                    },
+                    _item("councils.modelcall", "receipt_long"),
+                    _item("councils.ledgerentry", "account_balance"),
                 ],
             },
             {
                 "title": "People",
                 "separator": True,
                 "items": [
-                    _item("Users", "councils.user", "person"),
-                    _item("Groups", "auth.group", "group"),
-                    _item("API keys", "councils.apikey", "key"),
-                    _item("Changes", "councils.auditentry", "history"),
+                    _item("councils.user", "person"),
+                    _item("auth.group", "group"),
+                    _item("councils.apikey", "key"),
+                    _item("councils.auditentry", "history"),
                 ],
             },
             {
-                "title": "Schedule",
+                "title": "Parts of runs",
                 "separator": True,
                 "collapsible": True,
                 "items": [
-                    _item("Periodic tasks", "django_celery_beat.periodictask", "schedule"),
-                    _item("Intervals", "django_celery_beat.intervalschedule", "timer"),
-                    _item("Crontabs", "django_celery_beat.crontabschedule", "calendar_month"),
-                    _item("Jobs without a broker", "councils.scheduledjob", "task_alt"),
-                    _item("Engines", "councils.enginesign", "memory"),
-                    _item("Health", "councils.healthrecord", "monitor_heart"),
+                    _item("councils.opinion", "chat"),
+                    _item("councils.review", "how_to_vote"),
+                    _item("councils.synthesis", "summarize"),
+                    _item("councils.runevent", "timeline"),
+                    _item("councils.message", "mail"),
+                    _item("councils.answerpick", "ads_click"),
+                ],
+            },
+            {
+                "title": "System",
+                "separator": True,
+                "collapsible": True,
+                "items": [
+                    {"title": "API documentation", "icon": "api", "link": reverse_lazy("api:docs")},
+                    _item("councils.cachedresponse", "bolt"),
+                    _item("councils.ratelimitlog", "speed"),
+                    _item("councils.healthrecord", "monitor_heart"),
+                    _item("councils.enginesign", "memory"),
+                    _item("councils.scheduledjob", "task_alt"),
+                    _item("django_celery_beat.periodictask", "schedule"),
+                    _item("django_celery_beat.intervalschedule", "timer"),
+                    _item("django_celery_beat.crontabschedule", "calendar_month"),
                 ],
             },
         ],

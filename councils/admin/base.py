@@ -16,6 +16,7 @@ from django.forms import DecimalField as DecimalFormField
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from councils.admin.empty import lesson
 from councils.admin.show import moment
 from councils.formatting import plain
 from councils.models import AuditEntry, User
@@ -187,6 +188,12 @@ class ProductAdmin(ModelAdmin[_M]):
             sent.POST.setlist(ACTION_CHECKBOX_NAME, list(filter(self._is_key, request.POST.getlist(ACTION_CHECKBOX_NAME))))
         answer: HttpResponse = super().changelist_view(request, extra_context)
         return answer
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """An empty list says what it is for."""
+        found: Any = super().get_changelist_instance(request)
+        found.lesson = lesson(str(self.opts.model_name), request)
+        return found
 
     def _is_key(self, text: str) -> bool:
         try:
