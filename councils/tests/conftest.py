@@ -1,33 +1,40 @@
 """What tests of several layers share: a fake provider over real sockets, councils that ask it, an engine, people."""
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
-from django.db.backends.base.operations import BaseDatabaseOperations
+from django.db import connection
+from django.test import TransactionTestCase
 from hypothesis import settings
 from pytest_django.fixtures import Settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from benchmarks.fake.server import Running, running
+from benchmarks.killing import leave_database
 from benchmarks.staging import fake_model, stage_council
 from councils.models import CouncilConfiguration, User
 from councils.runner.host import EngineHost
 from councils.tests.durability.support import QUICK, Asker
+from councils.tests.emptying import empty_tables
 
 # A loaded machine is no reason for a property to fail.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-FLUSHES = 5
-
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """PostgreSQL drops no database that somebody still looks at: threads and servers of tests may leave a session behind."""
+    """PostgreSQL need not wait for the disk. It drops no database that somebody still looks at: threads and servers may leave a session."""
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT current_database()")
+                (name,) = cursor.fetchone()
+                # For every session that begins from now on, also those of other processes. A commit is seen at once all the same.
+                cursor.execute(f"ALTER DATABASE {connection.ops.quote_name(name)} SET synchronous_commit TO off")
+            leave_database()
     yield
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":
@@ -37,20 +44,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture(scope="session", autouse=True)
-def patient_flush() -> Iterator[None]:
-    """A server of a test may still end a request while the tables are emptied: PostgreSQL breaks one of the two off. Then once more."""
-    empty = BaseDatabaseOperations.execute_sql_flush
-
-    def empty_in_the_end(operations: BaseDatabaseOperations, statements: Sequence[str]) -> None:
-        for _ in range(FLUSHES - 1):
-            try:
-                return empty(operations, statements)
-            except OperationalError:
-                time.sleep(0.3)
-        return empty(operations, statements)
-
+def quick_emptying() -> Iterator[None]:
+    """After tests that commit, see ``emptying``."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", empty_in_the_end)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: empty_tables())
         yield
 
 

@@ -3,7 +3,6 @@
 from collections import defaultdict
 
 import pytest
-from django.core.management import call_command
 from django.test import override_settings
 from playwright.sync_api import Browser, BrowserContext, Page
 from pytest_django.live_server_helper import LiveServer
@@ -11,6 +10,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from councils.tests.browser import looking
 from councils.tests.browser.gallery import Place, hang, shown
+from councils.tests.emptying import empty_tables
 
 PHONE, DESK = 390, 1440
 # A zoom of 200 % makes the desk 720 px wide, one of 400 % makes 1280 px into 320.
@@ -82,7 +82,7 @@ def walk(browser: Browser, live_server: LiveServer, django_db_setup: None, djang
             page.close()
         for context in visitors.values():
             context.close()
-        call_command("flush", interactive=False, verbosity=0)
+        empty_tables()
     return walk
 
 
