@@ -124,13 +124,16 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("councils.budget", "savings"),
                     {
-                        "title": "Who spent what",
+                        "title": "Usage",
                         "icon": "payments",
-                        "link": reverse_lazy("admin:councils_ledgerentry_spending"),
-                        "permission": _may_view("councils.ledgerentry"),
+                        "link": reverse_lazy("admin:analytics_modelanalytics_usage"),
+                        "permission": _may_view("analytics.modelanalytics"),
                     },
                     _item("councils.modelcall", "receipt_long"),
                     _item("councils.ledgerentry", "account_balance"),
+                    _item("councils.modelprice", "sell"),
+                    _item("analytics.modelanalytics", "monitoring"),
+                    _item("analytics.conversationanalytics", "query_stats"),
                 ],
             },
             {

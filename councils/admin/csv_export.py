@@ -2,10 +2,10 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
@@ -47,7 +47,16 @@ def cell(value: object) -> str:
 
 def csv_response(request: HttpRequest, rows: QuerySet[Any], columns: Sequence[Column], *, name: str) -> StreamingHttpResponse:
     """At most ``MOST_ROWS`` rows in the order of the list; the last line says so where there are more. Times are UTC."""
-    parts = _parts(rows, columns)
+    return _file(request, _parts(rows, columns), name)
+
+
+def csv_table(request: HttpRequest, headings: Sequence[str], rows: Iterable[Sequence[object]], *, name: str) -> StreamingHttpResponse:
+    """The same of rows that are computed already."""
+    lines = islice(rows, MOST_ROWS)
+    return _file(request, chain([_beginning(headings)], (_lines([[cell(value) for value in row]]) for row in lines)), name)
+
+
+def _file(request: HttpRequest, parts: Iterator[bytes], name: str) -> StreamingHttpResponse:
     # Served asynchronously a plain iterator would be read to its end before the first byte leaves.
     content = _off_the_loop(parts) if isinstance(request, ASGIRequest) else parts
     response = StreamingHttpResponse(content, content_type="text/csv; charset=utf-8")
@@ -55,9 +64,13 @@ def csv_response(request: HttpRequest, rows: QuerySet[Any], columns: Sequence[Co
     return response
 
 
-def _parts(rows: QuerySet[Any], columns: Sequence[Column]) -> Iterator[bytes]:
+def _beginning(headings: Sequence[str]) -> bytes:
     # Spreadsheets take a file for UTF-8 that begins so.
-    yield "\ufeff".encode() + _lines([[column.heading for column in columns]])
+    return "\ufeff".encode() + _lines([headings])
+
+
+def _parts(rows: QuerySet[Any], columns: Sequence[Column]) -> Iterator[bytes]:
+    yield _beginning([column.heading for column in columns])
     values = iter(rows.values_list(*(column.path for column in columns))[: MOST_ROWS + 1].iterator(ROWS_AT_ONCE))
     left = MOST_ROWS
     while some := list(islice(values, min(ROWS_AT_ONCE, left))):

@@ -20,6 +20,7 @@ class DayFilter(SimpleListFilter):
 
     title = "day"
     parameter_name = "day"
+    column = "created_at"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("today", "Today"), ("yesterday", "Yesterday"), ("7", "Past 7 days"), ("30", "Past 30 days")]
@@ -28,11 +29,11 @@ class DayFilter(SimpleListFilter):
         midnight = datetime.combine(timezone.now().astimezone(UTC).date(), time.min, UTC)
         match self.value():
             case "today":
-                return queryset.filter(created_at__gte=midnight)
+                return queryset.filter(**{f"{self.column}__gte": midnight})
             case "yesterday":
-                return queryset.filter(created_at__gte=midnight - DAY, created_at__lt=midnight)
+                return queryset.filter(**{f"{self.column}__gte": midnight - DAY, f"{self.column}__lt": midnight})
             case "7" | "30" as days:
-                return queryset.filter(created_at__gte=midnight - (int(days) - 1) * DAY)
+                return queryset.filter(**{f"{self.column}__gte": midnight - (int(days) - 1) * DAY})
         return queryset
 
 

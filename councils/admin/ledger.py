@@ -17,7 +17,6 @@ from councils.admin.csv_export import Column
 from councils.admin.filters import CallModelFilter, DayFilter
 from councils.admin.large import LargeList, column, through
 from councils.admin.show import NOTHING, STATUS_LABELS, duration, link_to, yes_or_no
-from councils.admin.spending import SpendingPage
 from councils.formatting import exact_usd
 from councils.models import CouncilRun, LedgerEntry, ModelCall, ModelInfo, User
 from councils.models.ledger import ModelCallQuerySet
@@ -251,7 +250,8 @@ def _account_of(username: str) -> Q | None:
 
 
 @register(LedgerEntry)
-class LedgerEntryAdmin(SpendingPage):
+class LedgerEntryAdmin(LargeList[LedgerEntry]):
+    list_before_template = "analytics/_usage_link.html"
     list_display = ("created_at", "holder", "kind", "amount", "call_link")
     list_filter = ("kind", DayFilter)
     csv_columns = (

@@ -26,10 +26,11 @@ class Role:
     permissions: frozenset[str]
 
 
-VIEWER = _may(("view",), f"{_LOOK} {_HEALTH}")
+_FIGURES = frozenset({"analytics.view_modelanalytics", "analytics.view_conversationanalytics"})
+VIEWER = _may(("view",), f"{_LOOK} {_HEALTH} modelprice") | _FIGURES
 OPERATOR = VIEWER | _may(("view",), "provider budget ledgerentry cachedresponse")
 OPERATOR |= frozenset({"councils.change_councilrun", "councils.delete_cachedresponse", "councils.check_provider"})
-MANAGER = VIEWER | _may(("view",), "provider budget modelprice trial")
+MANAGER = VIEWER | _may(("view",), "provider budget trial")
 MANAGER |= _may(_ALL, "councilconfiguration councilmember chairmanfallback councildraft questionset savedquestion modelinfo")
 MANAGER |= _may(("view", "add", "delete"), "prompttemplate") | _may(("add",), "trial") | frozenset({"councils.check_provider"})
 

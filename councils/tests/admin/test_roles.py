@@ -37,6 +37,8 @@ VERBS = {"v": "view", "a": "add", "c": "change", "d": "delete"}
 
 # What each may do with the rows of a table: v(iew), a(dd), c(hange), d(elete).
 PAGES: Mapping[str, tuple[str, str, str, str]] = {
+    "analytics.ConversationAnalytics": ("v", "v", "v", "v"),
+    "analytics.ModelAnalytics": ("v", "v", "v", "v"),
     "auth.Group": ("", "", "", "vacd"),
     "councils.AnswerPick": ("v", "v", "v", "v"),
     "councils.ApiKey": ("", "", "", "vacd"),
@@ -55,6 +57,7 @@ PAGES: Mapping[str, tuple[str, str, str, str]] = {
     "councils.Message": ("v", "v", "v", "v"),
     "councils.ModelCall": ("v", "v", "v", "v"),
     "councils.ModelInfo": ("v", "v", "vacd", "vacd"),
+    "councils.ModelPrice": ("v", "v", "v", "v"),
     "councils.Opinion": ("v", "v", "v", "v"),
     "councils.PromptTemplate": ("", "", "vad", "vad"),
     "councils.Provider": ("", "v", "v", "vacd"),
@@ -74,6 +77,7 @@ PAGES: Mapping[str, tuple[str, str, str, str]] = {
 
 # Who may do what to chosen rows, beside superusers. Deleting them goes by the table above.
 ACTIONS: Mapping[str, Mapping[str, str]] = {
+    "analytics.ModelAnalytics": {"as_csv": "VOM"},
     "councils.ApiKey": {"revoke": ""},
     "councils.CachedResponse": {"forget_these": "O"},
     "councils.CouncilConfiguration": {"activate": "M", "deactivate": "M", "clone": "M", "archive": "M", "export": "M"},
@@ -88,6 +92,8 @@ ACTIONS: Mapping[str, Mapping[str, str]] = {
 
 # Pages beside lists and forms: what their address takes, and who may open them.
 EXTRA: Mapping[str, tuple[tuple[object, ...], str]] = {
+    # What was spent is shown on it only to those who may see the ledger.
+    "analytics_modelanalytics_usage": ((), "VOM"),
     # Shows a new key to the very session that has made it, to others that there is nothing to see.
     "councils_apikey_issued": (("x",), "VOM"),
     "councils_cachedresponse_clear": (("llm",), "O"),
@@ -99,7 +105,6 @@ EXTRA: Mapping[str, tuple[tuple[object, ...], str]] = {
     "councils_councildraft_publish": (("pk",), "M"),
     "councils_councilrun_deed": (("pk", "cancel"), "O"),
     "councils_councilrun_prompt": (("pk", "opinion:agent_1"), "M"),
-    "councils_ledgerentry_spending": ((), "O"),
     "councils_modelinfo_switch_off": ((), "M"),
     "councils_prompttemplate_compare": (("pk",), "M"),
     "councils_prompttemplate_use": (("pk",), "M"),

@@ -23,7 +23,6 @@ from councils.models import (
     CouncilDraft,
     CouncilRun,
     Feedback,
-    LedgerEntry,
     PromptTemplate,
     Provider,
     ProviderEndpoint,
@@ -148,7 +147,7 @@ def test_stored_text_is_text_in_the_admin(office: BrowserContext, live_server: L
     told = AuditEntry.objects.latest("pk")
     run = records[CouncilRun]
     changes += [address_of(Provider, "history", told.object_id), address_of(CouncilRun, "prompt", run.pk, "synthesis")]
-    changes += [address_of(CouncilRun, "deed", run.pk, "cancel"), f"{address_of(LedgerEntry, 'spending')}?by=council"]
+    changes += [address_of(CouncilRun, "deed", run.pk, "cancel"), f"{reverse('admin:analytics_modelanalytics_usage')}?by=council"]
 
     visit(office.new_page(), ["/admin/", *(address_of(model, "changelist") for model in ours), *changes])
 

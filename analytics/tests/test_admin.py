@@ -1,0 +1,137 @@
+"""The pages of figures: right, read-only, money only for those who may see the ledger, hostile names shown as text."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from analytics.aggregation import aggregate
+from analytics.models import ConversationAnalytics, ModelAnalytics
+from analytics.tests.history import History
+from councils.models import ModelPrice
+from councils.tests.factories import make_council, make_model, make_run, make_user
+
+pytestmark = pytest.mark.django_db
+
+USAGE = "/admin/analytics/modelanalytics/usage/"
+HOURS = "/admin/analytics/modelanalytics/"
+CONVERSATIONS = "/admin/analytics/conversationanalytics/"
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def root(client: Client) -> Client:
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    return client
+
+
+@pytest.fixture
+def viewer() -> Client:
+    """Sees figures, not the ledger."""
+    user = make_user(is_staff=True)
+    names = ("view_modelanalytics", "view_conversationanalytics", "view_councilrun", "view_modelcall")
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    browser = Client()
+    browser.force_login(user)
+    return browser
+
+
+def lines_of(answer: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(answer.decode("utf-8-sig"))))
+
+
+@pytest.mark.parametrize("by", ["user", "council", "seat", "model", "key", "day", "nonsense"])
+def test_each_report_opens_and_its_lines_lead_to_lists_that_open(root: Client, by: str) -> None:
+    make_run(council=make_council(seats=2))
+    aggregate()
+
+    page = root.get(USAGE, {"by": by, "from": "x", "to": "9999-99-99"})
+
+    assert page.context["lines"]
+    for row in page.context["lines"]:
+        assert not row["address"] or root.get(row["address"]).context["cl"].result_count
+    assert [row["address"] for row in page.context["lines"]] != [""] or by == "key"
+    file = lines_of(b"".join(root.get(USAGE, {"by": by, "format": "csv"})))
+    assert len(file) == len(page.context["lines"]) + 1
+
+
+def test_who_may_not_see_the_ledger_sees_usage_without_what_was_spent(viewer: Client) -> None:
+    history = History()
+    history.call(timezone.now() - timedelta(days=1), cost_usd="0.1234")
+    aggregate()
+
+    pages = [viewer.get(USAGE).text, viewer.get(HOURS).text, viewer.get(CONVERSATIONS).text]
+    row = ModelAnalytics.objects.get()
+    pages += [viewer.get(f"{HOURS}{row.pk}/change/").text]
+
+    assert all("0.1234" not in page and "known cost" not in page.lower() for page in pages)
+    assert viewer.post(HOURS, {"action": "as_csv", "_selected_action": row.pk}).getvalue().count(b"USD") == 0
+
+
+def test_hours_and_conversations_are_read_and_never_written(root: Client) -> None:
+    run = make_run(council=make_council(seats=2))
+    aggregate()
+
+    hour, figures = ModelAnalytics.objects.first(), ConversationAnalytics.objects.get()
+    assert hour is not None
+    for address in (HOURS, CONVERSATIONS, f"{HOURS}{hour.pk}/change/", f"{CONVERSATIONS}{figures.pk}/change/"):
+        assert root.get(address).status_code == 200
+    assert root.get(f"{HOURS}add/").status_code == root.post(f"{HOURS}{hour.pk}/delete/").status_code == 403
+    assert run.conversation.title in root.get(CONVERSATIONS).text
+    assert root.get(f"{HOURS}?model={hour.model_id}&day=7").context["cl"].result_count >= 1
+    assert root.get(HOURS, {"day": "yesterday"}).status_code == 200
+
+
+@pytest.mark.parametrize("address", [HOURS, CONVERSATIONS, "/admin/councils/modelprice/"])
+def test_more_rows_cost_a_list_no_more_queries(root: Client, address: str) -> None:
+    def fill() -> None:
+        History(model=make_model()).call(timezone.now())
+        make_run()
+        aggregate()
+
+    fill()
+    root.get(address)
+    with CaptureQueriesContext(connection) as few:
+        root.get(address)
+    for _ in range(3):
+        fill()
+    with CaptureQueriesContext(connection) as many:
+        root.get(address)
+
+    assert len(many) == len(few)
+
+
+def test_hostile_names_are_text_on_pages_and_no_formulas_in_files(root: Client) -> None:
+    history = History(model=make_model(f"=1+1{HOSTILE}"))
+    history.conversation.title = HOSTILE
+    history.conversation.save()
+    history.run(timezone.now())
+    history.call(timezone.now(), model_name=f"=1+1{HOSTILE}")
+    aggregate()
+
+    for address in (f"{USAGE}?by=model&user={HOSTILE}", f"{USAGE}?by=model", HOURS, CONVERSATIONS, "/admin/councils/modelprice/"):
+        assert HOSTILE not in root.get(address).text
+    assert lines_of(b"".join(root.get(USAGE, {"by": "model", "format": "csv"})))[1][0].startswith("'=1+1")
+
+
+def test_prices_of_a_deleted_model_are_found_by_its_name(root: Client) -> None:
+    model = make_model("gone-7b")
+    ModelPrice.objects.create(model=model, model_name="gone-7b", provider_name="Acme", input_price=1, source="manual")
+    model.delete()
+
+    found = root.get(reverse("admin:councils_modelprice_changelist"), {"q": "gone", "model": "gone"})
+
+    assert "gone-7b (deleted)" in found.text
+    assert "Acme" in found.text
+
+
+@pytest.mark.parametrize("sent", [{"user": "a\x00b"}, {"model": "%_\\'"}, {"from": "0001-01-01"}, {"council": "x" * 5000}, {"by": ""}])
+def test_whatever_is_asked_for_is_answered(root: Client, sent: dict[str, str]) -> None:
+    assert root.get(USAGE, sent).status_code == 200
