@@ -10,10 +10,13 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.forms import BaseFormSet, formset_factory
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
 
 from councils.admin.base import signed_in
 from councils.admin.pages import page
-from councils.admin.show import duration, list_address
+from councils.admin.show import LINK, duration, list_address
 from councils.engine.types import StructuredMode
 from councils.formatting import exact_usd
 from councils.models import ModelInfo, PriceSource, Provider
@@ -149,8 +152,28 @@ def _add(admin: ModelAdmin[Provider], request: HttpRequest, provider: Provider) 
     add_models(models, by=signed_in(request))
     admin.log_change(request, provider, f"Added {', '.join(model.name for model in models)}.")
     unpriced = [model.name for model in models if not model.has_prices]
-    messages.success(request, f"{len(models)} added to {provider.name}.")
+    messages.success(request, _added(request, provider, models))
     if unpriced:
         todo = "Enter it, or 0 if it is free." if may_price else "Ask somebody who may set prices."
         messages.warning(request, f"The price of {', '.join(unpriced)} is not known, so councils cannot use it. {todo}")
     return redirect(list_address(ModelInfo, provider__id__exact=provider.pk))
+
+
+def council_address(models: Sequence[ModelInfo]) -> str:
+    """The form of a new council whose seats these models take."""
+    return f"{reverse('admin:councils_councilconfiguration_add')}?{urlencode([('model', model.pk) for model in models])}"
+
+
+def usable_models(provider: Provider) -> list[ModelInfo]:
+    """Those that a council can use."""
+    return [model for model in ModelInfo.objects.filter(provider=provider, is_active=True).order_by("pk") if model.has_prices]
+
+
+def _added(request: HttpRequest, provider: Provider, models: Sequence[ModelInfo]) -> str:
+    said = f"{len(models)} added to {provider.name}."
+    usable = [model for model in models if model.has_prices]
+    if not usable or not request.user.has_perm("councils.add_councilconfiguration"):
+        return said
+    return format_html(
+        '{} <a href="{}" class="{}">Make a council of {}…</a>', said, council_address(usable), LINK, "these" if len(usable) > 1 else "it"
+    )

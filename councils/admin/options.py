@@ -11,6 +11,11 @@ from councils.services.configuration import secret_names
 class OptionsForm(ModelForm[Any]):
     """Options are shown and exported, so no secret may hide in them."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "options" in self.fields:
+            self.fields["options"].widget.attrs["rows"] = 3
+
     def clean_options(self) -> Any:
         options = self.cleaned_data["options"]
         if not isinstance(options, dict):

@@ -8,17 +8,19 @@ from urllib.parse import urlsplit
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import EmptyFieldListFilter
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from councils.admin import switching
 from councils.admin.base import PasswordWidget, ProductAdmin, RowInline, action, display, outside, register
-from councils.admin.catalogue import abilities, add_from_list
+from councils.admin.catalogue import MAY_ADD, abilities, add_from_list, council_address, usable_models
+from councils.admin.council_form import MOST_SEATS
 from councils.admin.health import HEALTH_LABELS, HealthFilter, badge, in_words, prefetch_health
 from councils.admin.options import OptionsForm
 from councils.admin.show import LINK, duration, link_to_list
@@ -99,7 +101,9 @@ class EndpointInline(RowInline[ProviderEndpoint, Provider]):
     model = ProviderEndpoint
     formset = EndpointFormSet
     fields = ("base_url", "allow_private_address", "max_parallel_calls", "is_active")
-    verbose_name_plural = "further addresses of the same provider: calls go to the least busy one that works"
+    classes = ("collapse",)
+    verbose_name = "address"
+    verbose_name_plural = "further addresses: the least busy one is called"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         return () if request.user.is_superuser else ("allow_private_address",)
@@ -165,12 +169,20 @@ class ProviderAdmin(ProductAdmin[Provider]):
     readonly_fields = ("key", "state", "problem", "from_list", "known_health")
     inlines = (EndpointInline,)
     actions = ("test_connection", "activate", "deactivate")
+    change_form_template = "admin/councils/provider/change_form.html"
     fieldsets = (
         (None, {"fields": (("name", "slug"), ("kind", "is_active"), "base_url", "allow_private_address")}),
         ("Key", {"fields": (("key", "state"), "problem", "api_key", "forget_key", "api_key_env")}),
         ("Traffic", {"fields": ("max_parallel_calls", "options")}),
         ("Models", {"fields": ("from_list",)}),
         ("Health", {"fields": ("known_health",)}),
+    )
+
+    # What there is nothing to say of before there is a provider is left out while one is added.
+    first_fieldsets = (
+        (None, {"fields": (("name", "slug"), ("kind", "is_active"), "base_url", "allow_private_address")}),
+        ("Key", {"fields": ("api_key", "api_key_env")}),
+        ("Traffic", {"fields": ("max_parallel_calls", "options"), "classes": ("collapse",)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
@@ -180,13 +192,14 @@ class ProviderAdmin(ProductAdmin[Provider]):
         guarded = self.admin_site.admin_view
         ours = [
             path("<int:pk>/models/", guarded(partial(add_from_list, self)), name="councils_provider_models"),
+            path("<int:pk>/test/", guarded(self.test), name="councils_provider_test"),
             path("switch-off/", guarded(partial(switching.switch_off, self)), name="councils_provider_switch_off"),
         ]
         return [*ours, *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
         """Where nothing can be entered, the admin would fill the fields for a key with the key itself, and show what only writers need."""
-        whole = super().get_fieldsets(request, obj)
+        whole = super().get_fieldsets(request, obj) if obj else self.first_fieldsets
         may_write = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         return whole if may_write else [(title, _to_look_at(options)) for title, options in whole]
 
@@ -241,8 +254,36 @@ class ProviderAdmin(ProductAdmin[Provider]):
     @action(description="Test connection", permissions=["check"])
     def test_connection(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
         """Ask each for its models now, with the key and the rules that a run would use."""
-        for connection in check_connections(queryset):
+        self._tell_connections(request, queryset)
+
+    def test(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The same from the provider's own page, to which it leads back."""
+        if not self.has_check_permission(request):
+            raise PermissionDenied
+        provider = get_object_or_404(Provider, pk=pk)
+        if request.method == "POST":
+            self._tell_connections(request, Provider.objects.filter(pk=pk))
+        return redirect("admin:councils_provider_change", provider.pk)
+
+    def _tell_connections(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
+        for connection in check_connections(providers):
             self.message_user(request, _in_words(connection), messages.ERROR if connection.problem else messages.SUCCESS)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+        """The form below what can be done with a stored provider."""
+        provider: Provider | None = kwargs.get("obj")
+        context["may_test"] = bool(provider and provider.pk) and self.has_check_permission(request)
+        context["may_add_models"] = context["may_test"] and request.user.has_perm(MAY_ADD)
+        usable = usable_models(provider) if provider and request.user.has_perm("councils.add_councilconfiguration") else []
+        context["council_address"] = council_address(usable[:MOST_SEATS]) if usable else ""
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_add(self, request: HttpRequest, obj: Provider, post_url_continue: str | None = None) -> HttpResponse:
+        """A new provider is tested next, on its own page."""
+        if {"_addanother", "_popup"} & request.POST.keys() or not self.has_view_or_change_permission(request, obj):
+            return super().response_add(request, obj, post_url_continue)
+        self.message_user(request, f"{obj.name} was added. Test the connection next, then take models from its list.", messages.SUCCESS)
+        return redirect("admin:councils_provider_change", obj.pk)
 
     @action(description="Switch on", permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:

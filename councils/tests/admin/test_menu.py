@@ -16,7 +16,7 @@ LINK = re.compile(r'<a href="([^"]+)" class="menu-link[^>]*>.*?</span><span>([^<
 
 
 def menu(client: Client) -> dict[str, str]:
-    return {address: name for address, name in LINK.findall(client.get(reverse("admin:index")).content.decode())}
+    return dict(LINK.findall(client.get(reverse("admin:index")).content.decode()))
 
 
 def test_the_menu_calls_each_list_as_its_page_does(admin: Client) -> None:

@@ -19,6 +19,7 @@ from councils.models import ModelInfo, ModelPrice, PriceSource, Provider, User
 from councils.services.connecting import Connection
 from councils.tests.admin.conftest import sign_in, staff_with
 from councils.tests.admin.forms import endpoint_rows, model_form, provider_form, provider_form_of
+from councils.tests.factories import make_model
 
 pytestmark = pytest.mark.django_db
 
@@ -390,3 +391,42 @@ def test_models_without_a_price_are_found_and_can_be_marked_as_free(admin: Clien
     admin.post(models, {"action": "mark_as_free", "_selected_action": [unknown.pk]})
     unknown.refresh_from_db()
     assert unknown.has_prices
+
+
+def test_a_new_provider_leads_to_its_page_where_it_can_be_tested(admin: Client) -> None:
+    answer = admin.post("/admin/councils/provider/add/", provider_form(), follow=True)
+    page = answer.content.decode()
+
+    assert answer.redirect_chain == [(f"/admin/councils/provider/{Provider.objects.get().pk}/change/", 302)]
+    assert "Test the connection next" in page
+    assert ">Test connection</button>" in page
+
+
+def test_adding_a_provider_asks_only_what_there_is_to_say(admin: Client) -> None:
+    page = admin.get("/admin/councils/provider/add/").content.decode()
+
+    assert "Forget the stored key" not in page
+    assert "Key accepted" not in page
+    assert "Test connection" not in page
+
+
+def test_the_connection_is_tested_from_the_providers_page(admin: Client, fake_provider: Running) -> None:
+    provider = stored(base_url=f"{fake_provider.url}/v1", allow_private_address=True)
+    address = f"/admin/councils/provider/{provider.pk}/test/"
+
+    assert "answered in" not in admin.get(address, follow=True).content.decode()
+    assert f"{provider.name} answered in" in admin.post(address, follow=True).content.decode()
+
+
+def test_who_may_not_test_is_not_let_through(client: Client) -> None:
+    client.force_login(User.objects.create_user("clerk", is_staff=True))
+
+    assert client.post(f"/admin/councils/provider/{stored().pk}/test/").status_code == 403
+
+
+def test_a_provider_leads_to_a_council_of_its_models(admin: Client) -> None:
+    model = make_model()
+
+    page = admin.get(f"/admin/councils/provider/{model.provider.pk}/change/").content.decode()
+
+    assert f"/admin/councils/councilconfiguration/add/?model={model.pk}" in page
