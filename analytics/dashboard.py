@@ -17,7 +17,7 @@ from analytics.provider_health import provider_lines
 from analytics.queries import Board, Span, board
 from analytics.trends import trends
 from councils.engine.types import RunStatus
-from councils.formatting import ago, duration, number, percent, usd
+from councils.formatting import ago, counted, duration, number, percent, usd
 from councils.models import BudgetPeriod, CouncilRun, Provider
 from councils.services.attention import calls_needing_attention, providers_needing_attention, runs_needing_attention
 
@@ -174,7 +174,9 @@ def _time(today: Span, day: date) -> Tile:
 
 def _agreement(today: Span, day: date) -> Tile:
     is_known = today.agreement is not None
-    note = f"between reviewers, from 0 to 1, in {number(today.consensus_count)} runs today" if is_known else "no reviewers have voted today"
+    note = (
+        f"between reviewers, from 0 to 1, in {counted(today.consensus_count, 'run')} today" if is_known else "no reviewers have voted today"
+    )
     address = addresses.runs(**addresses.since(day), consensus_score__isnull="False")
     return Tile(title="Agreement", value=f"{today.agreement:.2f}" if is_known else "–", note=note, address=address)
 

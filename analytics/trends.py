@@ -10,7 +10,7 @@ from analytics.histogram import Histogram
 from analytics.queries import Board
 from analytics.rollup import ModelName
 from councils.engine.types import RunStatus
-from councils.formatting import duration, number, usd
+from councils.formatting import counted, duration, number, usd
 from councils.models.budget import to_usd
 
 STATUSES = (RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED, RunStatus.CANCELLED)
@@ -38,7 +38,7 @@ def _runs(board: Board) -> Chart:
         )
         for status in STATUSES
     ]
-    told = f"{number(totals.total())} runs have ended, {number(totals[RunStatus.SUCCEEDED.value])} of them succeeded."
+    told = f"{counted(totals.total(), 'run')} ended, {number(totals[RunStatus.SUCCEEDED.value])} of them succeeded."
     return stacked(
         Plan(
             key="runs",

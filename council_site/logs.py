@@ -148,6 +148,8 @@ def logging_config(*, level: str, structured: bool) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            # On a developer's machine a line for each request would push away what `make run` has said, the password above all.
+            "councils.access": {"level": level if structured or level == "DEBUG" else "WARNING"},
             # Strangers can ask for any host as often as they like: they get their 400, the log is not theirs to fill.
             "django.security.DisallowedHost": {"level": "CRITICAL"},
             "httpx": {"level": "WARNING"},

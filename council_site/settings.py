@@ -135,6 +135,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGE_COOKIE_NAME = "language"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "council_site.formats"
 USE_I18N = True
 
 STATIC_URL = "static/"

@@ -21,6 +21,11 @@ def number(value: int | None) -> str:
     return figure(value, 0)
 
 
+def counted(value: int, one: str) -> str:
+    """A count with its English noun, for staff: ``1 run``, ``2 runs``. Pages have sentences of their own for that."""
+    return f"{number(value)} {one}{'' if value == 1 else 's'}"
+
+
 def figure(value: float | Decimal | None, digits: int = 2) -> str:
     """A number with a fixed count of decimals."""
     if value is None:

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from django.db import models
 
+from councils.formatting import counted
 from councils.models import Conversation
 from councils.models.budget import to_usd
 
@@ -40,7 +41,7 @@ class ConversationAnalytics(models.Model):
         verbose_name = verbose_name_plural = "figures of conversations"
 
     def __str__(self) -> str:
-        return f"{self.runs} runs"
+        return counted(self.runs, "run")
 
     @property
     def cost_usd(self) -> Decimal:

@@ -106,6 +106,11 @@ def test_production_writes_json_and_a_developer_reads_lines(structured: bool, fo
     assert config["root"] == {"handlers": ["stderr"], "level": "INFO"}
 
 
+@pytest.mark.parametrize(("level", "structured", "told"), [("INFO", False, "WARNING"), ("DEBUG", False, "DEBUG"), ("INFO", True, "INFO")])
+def test_a_developer_is_told_of_each_request_only_on_demand(level: str, structured: bool, told: str) -> None:
+    assert logging_config(level=level, structured=structured)["loggers"]["councils.access"] == {"level": told}
+
+
 READABLE = ReadableFormatter("{asctime} {levelname:<7} {name}: {message}", style="{", datefmt="%H:%M:%S")
 LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 FORGED = "12:00:00 ERROR   root: forged"

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from councils.engine.types import Mark
-from councils.formatting import duration, figure, number, usd
+from councils.formatting import counted, duration, figure, number, usd
 from councils.management.board import GOOD, WORDS, Board, Line, clean
 
 FRAMES_PER_S = 8
@@ -186,7 +186,7 @@ def summary(end: Mapping[str, Any]) -> str:
     """The end of a run in a line: status, reason, tokens, cost."""
     cost = usd(Decimal(str(end["known_cost_usd"])))
     if end["unknown_costs"]:
-        cost += f" and {end['unknown_costs']} calls of unknown cost"
+        cost += f" and {counted(end['unknown_costs'], 'call')} of unknown cost"
     tokens = end["prompt_tokens"] + end["completion_tokens"]
     cut = " The answer was cut off at the limit on its length." if Mark.CUT in end.get("marks", ()) else ""
     return f"{end['status'].capitalize()}. {clean(end['reason'])}{cut} {number(tokens)} tokens, {cost}."

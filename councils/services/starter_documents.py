@@ -129,7 +129,11 @@ SMALL_OPTIONS = {"repeat_penalty": 1.1, "stop": ["<</", "\n<<"]}
 
 
 def local_document(port: int) -> Document:
-    """A council of the small model on this machine, sized so that a run on two slow cores ends in about half a minute."""
+    """A council of the small model on this machine.
+
+    Sized so that an answer of 150 words, as an example on the first page asks for, is not cut, and that a run still ends in about a minute
+    on two idle cores.
+    """
     model = f"{LOCAL_SLUG}/{local_model.MODEL_NAME}"
     return {
         "format": FORMAT,
@@ -154,12 +158,12 @@ def local_document(port: int) -> Document:
                 "is_default": True,
                 "chairman_model": model,
                 "chairman_temperature": 0.6,
-                "chairman_max_tokens": 150,
+                "chairman_max_tokens": 360,
                 "top_k": 2,
                 "stage3_prompt_template": "Small model",
                 "review_max_tokens": 200,
                 "soft_deadline_s": 60,
-                "seats": [_seat(number, role, model) | {"max_tokens": 110} for number, role in enumerate(SMALL_ROLES, start=1)],
+                "seats": [_seat(number, role, model) | {"max_tokens": 220} for number, role in enumerate(SMALL_ROLES, start=1)],
             }
         ],
     }

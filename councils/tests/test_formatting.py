@@ -77,7 +77,12 @@ def test_how_long_ago_is_told_in_the_largest_unit() -> None:
 def test_a_moment_says_its_zone() -> None:
     in_paris = datetime(2026, 3, 1, 16, 5, tzinfo=fixed_zone(timedelta(hours=1)))
 
-    assert formatting.moment(in_paris) == formatting.moment(in_paris.astimezone(UTC)) == "March 1, 2026, 3:05 p.m. UTC"
+    assert formatting.moment(in_paris) == formatting.moment(in_paris.astimezone(UTC)) == "2026-03-01 15:05 UTC"
+
+
+@pytest.mark.parametrize(("value", "said"), [(0, "0 runs"), (1, "1 run"), (1200, "1,200 runs")])
+def test_a_noun_goes_with_its_count(value: int, said: str) -> None:
+    assert formatting.counted(value, "run") == said
 
 
 def test_counts_and_shares_read_easily() -> None:

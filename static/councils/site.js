@@ -1,7 +1,10 @@
 /** On every page: times in the reader's own zone, keys, and no drafts left behind by somebody who signs out. */
 import { forget } from "./drawers.js";
 
-const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+// In English as the server writes it, year first: the Swedish way is the one that has this form.
+const format = document.documentElement.lang.startsWith("en")
+  ? new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "short" })
+  : new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
 const NO_KEYS = "no-single-keys";
 const keys = document.getElementById("keys");
 const TYPING = "textarea, select, [contenteditable], input:not([type=radio], [type=checkbox])";

@@ -40,13 +40,13 @@ class TestKeys:
     def test_a_question_mark_shows_the_keys_and_escape_hides_them(self, tab: Page, council: CouncilConfiguration) -> None:
         tab.goto("/conversations/")
         tab.keyboard.press("?")
-        expect(tab.get_by_role("dialog", name="Keys")).to_be_visible()
+        expect(tab.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
         tab.keyboard.press("Escape")
-        expect(tab.get_by_role("dialog", name="Keys")).to_be_hidden()
+        expect(tab.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
 
     def test_single_keys_can_be_switched_off_for_good(self, tab: Page, council: CouncilConfiguration) -> None:
         tab.goto("/conversations/")
-        tab.get_by_role("button", name="Keys").click()
+        tab.get_by_role("button", name="Shortcuts").click()
         tab.get_by_label("Single keys").uncheck()
         tab.get_by_role("button", name="Close").click()
         tab.goto("/conversations/")
