@@ -11,8 +11,12 @@ SHORTEST = 12
 
 _CODE = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 _LINKS = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)")
-_LINE_MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|>[ \t]?|[-*+][ \t]+|\d{1,3}[.)][ \t]+)+", re.MULTILINE)
-_EMPHASIS = re.compile(r"(\*{1,3}|_{2,3}|~~|`{1,2})(?=\S)(.+?)(?<=\S)\1")
+_LINE_MARKS = re.compile(
+    r"^[ \t]*(?:(?:[-*_=][ \t]*){3,}$|(?:#{1,6}[ \t]+|>[ \t]?|[-*+][ \t]+|\d{1,3}[.)][ \t]+)+(?:\[[ xX]\][ \t]+)?)", re.MULTILINE
+)
+# At the edges of words alone: between them the same signs are arithmetic and names, and __so__ are names of Python.
+_EMPHASIS = re.compile(r"(?<![\w*`])(?!__\w+__)(\*{1,3}|_{1,3}|~~|`{1,2})(?=\S)(.+?)(?<=\S)\1(?![\w*`])")
+_LEFT_OVER = re.compile(r"(?<!\w)\*\*+(?=\w)|(?<=\S)\*\*+(?!\w)")
 _GREETING = re.compile(
     r"(?:hi|hello|hey|dear all|good (?:morning|afternoon|evening)|bonjour|bonsoir|salut)"
     r"(?: (?:there|all|everybody|everyone|team|council|folks|à tous))?[ ]*[,.!:\n–-]+\s*",
@@ -27,10 +31,15 @@ def make_title(text: str) -> str:
 
     Greetings, blocks of code and the marks of Markdown are left out. A text of nothing else gives its own beginning.
     """
-    prose = _LINE_MARKS.sub("", _LINKS.sub(r"\1", _CODE.sub("\n", text[:READ])))
-    prose = _EMPHASIS.sub(r"\2", _EMPHASIS.sub(r"\2", prose)).strip()
+    prose = without_marks(_CODE.sub("\n", text[:READ]))
     prose = _GREETING.sub("", prose, count=1) if _GREETING.match(prose) else prose
     return _cut(_first_sentence(prose)) or _cut(text[:READ])
+
+
+def without_marks(text: str) -> str:
+    """The text without the marks of Markdown, for where it is one line and not rendered."""
+    plain = _LINE_MARKS.sub("", _LINKS.sub(r"\1", text))
+    return _LEFT_OVER.sub("", _EMPHASIS.sub(r"\2", _EMPHASIS.sub(r"\2", plain))).strip()
 
 
 def _first_sentence(text: str) -> str:

@@ -12,6 +12,7 @@ from councils.engine.steps import opinion_key
 from councils.engine.types import Mark, Stage
 from councils.live.messages import Draft
 from councils.models import CallStatus, CouncilRun
+from councils.services.titles import READ, without_marks
 from councils.web.cards import Card, Chair, card_of, chair_of
 from councils.web.costs import CostLine, cost_lines, cost_total
 from councils.web.counts import SYSTEMS, Standing
@@ -69,6 +70,11 @@ class RunPage:
     @property
     def question(self) -> str:
         return self.run.message.text
+
+    @cached_property
+    def title(self) -> str:
+        """The question as a heading. What is nothing but marks stays as it was written."""
+        return without_marks(self.question[:READ]) or self.question
 
     @property
     def has_long_question(self) -> bool:

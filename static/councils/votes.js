@@ -18,12 +18,13 @@ document.addEventListener("click", (event) => {
 });
 
 function said(remark) {
-  const [title, facts, text] = ["h4", "p", "p"].map((tag) => document.createElement(tag));
+  const [title, facts, text] = ["h4", "p", "div"].map((tag) => document.createElement(tag));
   title.textContent = remark.dataset.title;
   facts.className = "fine";
   facts.textContent = remark.querySelector(".fine").textContent;
   text.dir = "auto";
-  text.textContent = remark.querySelector("dd").textContent;
+  text.className = "prose small";
+  text.append(...remark.querySelector("dd").cloneNode(true).childNodes);
   return [title, facts, text];
 }
 

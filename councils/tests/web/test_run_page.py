@@ -120,6 +120,19 @@ def test_a_failed_run_shows_the_reasons_without_a_click(show: Show, ada: User, c
     assert text.count('data-status="failed" open>') == 4
 
 
+def test_marks_of_markdown_are_not_shown_raw(show: Show, ada: User, council: CouncilConfiguration) -> None:
+    run = make_run(owner=ada, council=council, question="**Which** of `these` is best?")
+    review = RunStep.objects.get(run=run, key="review:agent_2")
+    review.payload["ballot"]["verdicts"][0]["reasoning"] = "It is **clear**."
+    review.save()
+
+    text = show(run)
+
+    assert 'lang="">Which of these is best?</h1>' in text
+    assert "Answered · Which of these is best? ·" in text
+    assert '<dd class="prose small" dir="auto" lang=""><p>It is <strong>clear</strong>.</p>' in text
+
+
 def test_an_answer_that_was_cut_says_so_beside_it_and_in_what_is_copied(show: Show, ada: User, council: CouncilConfiguration) -> None:
     run = make_run(owner=ada, council=council, marks=[Mark.CUT.value])
 
