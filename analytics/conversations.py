@@ -61,6 +61,12 @@ class _Sums:
         )
 
 
+def figures_now(conversation: Conversation) -> ConversationAnalytics:
+    """The same, and nothing is stored: whoever only looks takes no lock."""
+    stored = ConversationAnalytics.objects.filter(conversation=conversation).first()
+    return stored if stored is not None and not _has_changed(stored) else _compute([conversation.pk])[0]
+
+
 def conversation_figures(conversation: Conversation) -> ConversationAnalytics:
     """The figures of a conversation as they are now. Computed here if nobody has, or if anything ended since."""
     stored = ConversationAnalytics.objects.filter(conversation=conversation).first()

@@ -26,6 +26,8 @@ from councils.models.budget import to_usd
 USUAL_DAYS = 30
 RAW_DAYS = 31
 """So many days are read from single calls at most."""
+RAW_DAYS_OF_ALL = 7
+"""So many of all users, where only single calls tell: a week of a busy place takes as long to add up as years of its roll-ups."""
 MOST_NAMED = 200
 """So many rows of another table that a word names are followed."""
 CHAIRMAN = "chairman"
@@ -147,9 +149,7 @@ _KEYS: Mapping[By, tuple[str, ...]] = {
 _PLACES: Mapping[str, Any] = {**USER_KEYS, **SEAT_KEYS, "day": TruncDate("created_at", tzinfo=UTC)}
 """Where a call has them."""
 _ON_BOTH = frozenset({By.COUNCIL, By.DAY})
-APART = (
-    f"Who asked, and which seat or model answered, are summed up apart. For both at once single calls are read: {RAW_DAYS} days at most."
-)
+APART = "Who asked, and which seat or model answered, are summed up apart. For both at once single calls are read: {days} days at most."
 OFF = f"Analytics are switched off (ENABLE_ANALYTICS), so that single calls are read: {RAW_DAYS} days at most."
 BEHIND = (
     f"Not all days are summed up yet, so that single calls are read: {RAW_DAYS} days at most. Hourly work sums them up by itself; "
@@ -161,7 +161,8 @@ def report(asked: Asked) -> Report:
     """In a constant number of queries."""
     table, until, chosen = _table(asked), _summed_until(), _Chosen.by(asked)
     summed = max(until, asked.first) if table and until else asked.first
-    raw_from = max(summed, asked.last - (RAW_DAYS - 1) * DAY)
+    raw_days = RAW_DAYS if table or asked.user or not settings.ENABLE_ANALYTICS else RAW_DAYS_OF_ALL
+    raw_from = max(summed, asked.last - (raw_days - 1) * DAY)
     rows: list[Mapping[str, Any]] = []
     if table and summed > asked.first:
         rows += _stored(table, asked, chosen.where(str), summed)
@@ -169,7 +170,7 @@ def report(asked: Asked) -> Report:
         calls = calls_between(raw_from, asked.last).filter(chosen.where(lambda column: str(_PLACES[column].name)))
         rows += added_up(calls, {column: _PLACES[column] for column in _KEYS[asked.by]})
     lines, total = _merged(asked.by, rows)
-    return Report(asked=asked, lines=lines, total=total, note=_note(table, summed, raw_from))
+    return Report(asked=asked, lines=lines, total=total, note=_note(table, raw_days, summed, raw_from))
 
 
 def _table(asked: Asked) -> type[Usage] | None:
@@ -188,10 +189,10 @@ def _summed_until() -> date | None:
     return AggregationMark.objects.filter(pk=1).values_list("usage_until", flat=True).first()
 
 
-def _note(table: type[Usage] | None, summed: date, raw_from: date) -> str:
+def _note(table: type[Usage] | None, raw_days: int, summed: date, raw_from: date) -> str:
     missing = f" Nothing is counted from {summed} to {raw_from - DAY}." if raw_from > summed else ""
     if table is None and settings.ENABLE_ANALYTICS:
-        return APART + missing
+        return APART.format(days=raw_days) + missing
     return (BEHIND if settings.ENABLE_ANALYTICS else OFF) + missing if missing else ""
 
 

@@ -13,9 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from analytics.aggregation import aggregate
+from analytics.insights import model_insights
 from analytics.models import ConversationAnalytics, ModelAnalytics
 from analytics.tests.history import History
-from councils.models import ModelPrice
+from councils.engine.types import Stage
+from councils.models import CallStatus, ModelPrice
 from councils.tests.factories import make_council, make_model, make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +38,7 @@ def root(client: Client) -> Client:
 def viewer() -> Client:
     """Sees figures, not the ledger."""
     user = make_user(is_staff=True)
-    names = ("view_modelanalytics", "view_conversationanalytics", "view_councilrun", "view_modelcall")
+    names = ("view_modelanalytics", "view_conversationanalytics", "view_councilrun", "view_modelcall", "view_conversation")
     user.user_permissions.set(Permission.objects.filter(codename__in=names))
     browser = Client()
     browser.force_login(user)
@@ -135,3 +137,50 @@ def test_prices_of_a_deleted_model_are_found_by_its_name(root: Client) -> None:
 @pytest.mark.parametrize("sent", [{"user": "a\x00b"}, {"model": "%_\\'"}, {"from": "0001-01-01"}, {"council": "x" * 5000}, {"by": ""}])
 def test_whatever_is_asked_for_is_answered(root: Client, sent: dict[str, str]) -> None:
     assert root.get(USAGE, sent).status_code == 200
+
+
+def test_a_conversation_and_a_model_tell_what_they_took_on_their_own_pages(root: Client, viewer: Client) -> None:
+    history = History()
+    run = history.run(timezone.now() - timedelta(minutes=5), consensus_score=0.75)
+    first = history.step(run, "opinion:agent_1", Stage.OPINIONS, started_at=run.started_at, finished_at=run.finished_at)
+    history.call(timezone.now() - timedelta(minutes=5), step=first, cost_usd="0.1234")
+    history.call(timezone.now() - timedelta(days=3), cost_usd="0.0066")
+    aggregate()
+    model = f"/admin/councils/modelinfo/{history.model.pk}/change/"
+    conversation = f"/admin/councils/conversation/{history.conversation.pk}/change/"
+    stored = ConversationAnalytics.objects.get().computed_at
+
+    page = root.get(model).text
+    assert all(said in page for said in ("How it does", "0.1234 USD", "0.1300 USD", "Hour by hour"))
+    page = root.get(conversation).text
+    assert all(said in page for said in ("What it took", "1 of 1", "0.75", "0.1300 USD"))
+    page = viewer.get(conversation).text
+    assert "What it took" in page
+    assert "0.1300" not in page
+    assert ConversationAnalytics.objects.get().computed_at == stored
+
+
+def test_a_new_conversation_and_a_new_model_have_nothing_to_tell(root: Client) -> None:
+    history = History()
+
+    assert "No run of it has ended yet." in root.get(f"/admin/councils/conversation/{history.conversation.pk}/change/").text
+    assert root.get(f"/admin/councils/modelinfo/{history.model.pk}/change/").status_code == 200
+    assert "How it does" not in root.get("/admin/councils/modelinfo/add/").text
+
+
+def test_a_model_adds_its_hours_up_and_counts_the_open_ones(root: Client) -> None:
+    history, now = History(), timezone.now()
+    for days, latency in ((0, 1_000), (5, 3_000), (20, 3_000), (40, 3_000)):
+        history.call(now - timedelta(days=days), latency_ms=latency)
+    history.call(now, CallStatus.BROKEN, error_kind="timeout")
+    aggregate()
+
+    day, week, month = model_insights(history.model, now)
+
+    assert [span.requests for span in (day, week, month)] == [2, 3, 4]
+    assert (day.success_rate, day.half_within_ms, month.half_within_ms, day.faults) == (
+        0.5,
+        1_000,
+        pytest.approx(3_000, rel=0.1),
+        [("timeout", 1)],
+    )

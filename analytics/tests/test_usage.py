@@ -21,7 +21,7 @@ from councils.tests.factories import make_council, make_model
 
 pytestmark = pytest.mark.django_db
 
-NOON = datetime.combine(timezone.now().date(), datetime.min.time(), UTC) - timedelta(days=10) + timedelta(hours=12)
+NOON = datetime.combine(timezone.now().date(), datetime.min.time(), UTC) - timedelta(days=5) + timedelta(hours=12)
 DAY = timedelta(days=1)
 
 
@@ -145,17 +145,19 @@ def test_days_that_are_over_are_not_read_again_and_today_is(history: History, co
 
 
 def test_what_is_asked_of_users_and_models_at_once_is_read_from_single_calls_of_few_days(history: History) -> None:
-    for days in (0, 60):
+    for days in (0, 10, 60):
         ask(history, at=NOON - days * DAY)
     aggregate()
+    owner = history.conversation.owner.username
 
-    found = report(asked(By.USER, days=100, model="other"))
+    of_one, of_all = report(asked(By.USER, days=100, model="other", user=owner)), report(asked(By.USER, days=100, model="other"))
 
-    assert found.total.requests == 1
-    assert found.note.startswith(usage.APART)
-    assert "Nothing is counted from" in found.note
-    assert report(asked(By.USER, days=100)).total.requests == 6
-    assert report(asked(By.USER, days=20, model="other")).note == usage.APART
+    assert (of_one.total.requests, of_all.total.requests) == (2, 1)
+    assert of_one.note.startswith(usage.APART.format(days=31))
+    assert "Nothing is counted from" in of_one.note
+    assert of_all.note.startswith(usage.APART.format(days=7))
+    assert report(asked(By.USER, days=100)).total.requests == 9
+    assert report(asked(By.MODEL, days=20, user=owner)).note == usage.APART.format(days=31)
 
 
 @pytest.mark.parametrize(("on", "said"), [(True, usage.BEHIND), (False, usage.OFF)])

@@ -26,6 +26,7 @@ class ConversationAdmin(LargeList[Conversation]):
     list_select_related = ("owner", "council")
     found_by = (column("public_id", lower=True), column("title__icontains"), through("owner", people))
     search_help_text = "The id of a conversation, words of its title, or the beginning of a user name."
+    change_form_before_template = "analytics/_conversation_insights.html"
     inlines = (MessageInline,)
     fields = ("public_id", "title", "owner", "type", "council", "runs", "created_at", "updated_at", "archived_at", "deleted_at")
     readonly_fields = ("public_id", "runs", "created_at", "updated_at")

@@ -73,6 +73,7 @@ class ModelInfoAdmin(ProductAdmin[ModelInfo]):
     list_select_related = ("provider",)
     search_fields = ("name", "label", "provider__name")
     readonly_fields = ("known_health",)
+    change_form_after_template = "analytics/_model_insights.html"
     inlines = (PriceInline,)
     actions = ("mark_as_free", "activate", "deactivate")
     fieldsets = (
