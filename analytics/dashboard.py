@@ -62,7 +62,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         now = timezone.now()
         found, troubled = board(now), runs_needing_attention(now)
         needing, unbooked_calls = troubled.count(), calls_needing_attention().count()
-        context["tiles"] = [*tiles(found, sees_budgets=request.user.has_perm("councils.view_budget")), attention(needing)]
+        context["tiles"] = [attention(needing), *tiles(found, sees_budgets=request.user.has_perm("councils.view_budget"))]
         context["tiles"] += unbooked(unbooked_calls)
         context["board"] = found
         context["charts"] = trends(found) if settings.ENABLE_ANALYTICS else []

@@ -132,8 +132,6 @@ UNFOLD: dict[str, Any] = {
                     _item("councils.modelcall", "receipt_long"),
                     _item("councils.ledgerentry", "account_balance"),
                     _item("councils.modelprice", "sell"),
-                    _item("analytics.modelanalytics", "monitoring"),
-                    _item("analytics.conversationanalytics", "query_stats"),
                 ],
             },
             {
@@ -147,7 +145,7 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
-                "title": "Parts of runs",
+                "title": "Parts of runs, sums of them",
                 "separator": True,
                 "collapsible": True,
                 "items": [
@@ -157,6 +155,8 @@ UNFOLD: dict[str, Any] = {
                     _item("councils.runevent", "timeline"),
                     _item("councils.message", "mail"),
                     _item("councils.answerpick", "ads_click"),
+                    _item("analytics.modelanalytics", "monitoring"),
+                    _item("analytics.conversationanalytics", "query_stats"),
                 ],
             },
             {

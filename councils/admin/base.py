@@ -149,6 +149,20 @@ class ProductAdmin(ModelAdmin[_M]):
         columns = super().get_list_display(request)
         return [_moment_column(name, times[name].verbose_name) if name in times else name for name in columns]
 
+    def get_fieldsets(self, request: HttpRequest, obj: _M | None = None) -> Any:
+        """On a page that is only looked at, times as the lists write them."""
+        times = {field.name: field for field in self.opts.get_fields() if isinstance(field, DateTimeField)}
+
+        def shown(row: Any) -> Any:
+            if isinstance(row, list | tuple):
+                return tuple(shown(name) for name in row)
+            return _moment_column(row, times[row].verbose_name) if row in times else row
+
+        whole = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return whole
+        return [(title, {**options, "fields": shown(tuple(options["fields"]))}) for title, options in whole]
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Only what the list's filters and our own links ask: any other column could be read letter by letter, a secret one too."""
         known = lookup in self.linked or lookup in self._filtered(request) or _names_row(self.model, lookup)
@@ -259,18 +273,6 @@ class ProductAdmin(ModelAdmin[_M]):
 
 class ReadOnlyAdmin(ProductAdmin[_M]):
     """Records are looked at, never written: the product writes them."""
-
-    def get_fieldsets(self, request: HttpRequest, obj: _M | None = None) -> Any:
-        """Times as the lists write them."""
-        times = {field.name: field for field in self.opts.get_fields() if isinstance(field, DateTimeField)}
-
-        def shown(row: Any) -> Any:
-            if isinstance(row, list | tuple):
-                return tuple(shown(name) for name in row)
-            return _moment_column(row, times[row].verbose_name) if row in times else row
-
-        whole = super().get_fieldsets(request, obj)
-        return [(title, {**options, "fields": shown(tuple(options["fields"]))}) for title, options in whole]
 
     def _has_trail(self) -> bool:
         return False

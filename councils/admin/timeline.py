@@ -59,8 +59,8 @@ class Timeline:
 
     @property
     def ticks(self) -> list[tuple[int, int]]:
-        """Where the axis has its quarters: place and milliseconds."""
-        return [(AXIS * part // 4, self.total_ms * part // 4) for part in range(5)]
+        """Start, middle and end of the axis, which is short on most screens: place and milliseconds."""
+        return [(AXIS * part // 2, self.total_ms * part // 2) for part in range(3)]
 
 
 def timeline_of(run: CouncilRun, *, now: datetime) -> Timeline:

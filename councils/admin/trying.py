@@ -45,6 +45,7 @@ class TrialForm(forms.Form):
         self.council = council
         drafts: Any = self.fields["draft"]
         drafts.queryset = council.drafts.open()
+        self.has_drafts = drafts.queryset.exists()
         for field in self.fields.values():
             if not isinstance(field, forms.BooleanField):
                 field.widget.attrs["class"] = "office-field"
@@ -72,7 +73,7 @@ def attempt(admin: ModelAdmin[CouncilConfiguration], request: HttpRequest, pk: i
     council = get_object_or_404(CouncilConfiguration, pk=pk)
     initial = {"draft": number_from(request.GET.get("draft")) or None, "compare": True}
     form = TrialForm(council, request.POST if request.method == "POST" else None, initial=initial)
-    context: dict[str, Any] = {"council": council, "form": form, "most": MOST_QUESTIONS}
+    context: dict[str, Any] = {"council": council, "object": council, "form": form, "most": MOST_QUESTIONS}
     if request.method == "POST" and form.is_valid():
         try:
             plan = form.plan()

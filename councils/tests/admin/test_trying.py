@@ -201,3 +201,12 @@ def test_a_person_who_is_staff_no_more_cannot_open_their_trials(client: Client, 
 
     assert client.get(f"/runs/{run.run.public_id}/").status_code == 404
     assert client.get("/conversations/").content.decode().count(run.run.public_id) == 0
+
+
+def test_without_a_draft_the_page_speaks_of_none_that_could_be_tried(admin: Client, root: User, council: CouncilConfiguration) -> None:
+    page = admin.get(try_of(council)).content.decode()
+
+    assert "Ask the council a question as it is now." in page
+    assert 'name="draft"' not in page
+    keep_draft(council=council, document=document_of(council), by=root)
+    assert 'name="draft"' in admin.get(try_of(council)).content.decode()
