@@ -12,7 +12,7 @@ from django.db import transaction
 from analytics.seeding.sink import Sink, finish
 from analytics.seeding.votes import Vote, make_votes
 from analytics.seeding.world import COUNCILS, SHAPES, ModelShape, World
-from councils.engine.types import RunStatus, Stage, StepStatus, UsageSource
+from councils.engine.types import Mark, RunStatus, Stage, StepStatus, UsageSource
 from councils.models import (
     CallStatus,
     Conversation,
@@ -164,6 +164,7 @@ class Historian:
                 "reason": "Invented.",
                 "answer": answer,
                 "answer_by": "chairman" if answer else "",
+                "marks": _marks(status, vote) if answer else [],
                 "consensus_score": vote.score if answer else None,
                 "epoch": 1,
                 "next_seq": 3,
@@ -193,16 +194,19 @@ class Historian:
         fails = status in {RunStatus.FAILED, RunStatus.CANCELLED}
         start = at + 50 * MILLISECOND
         opinions = [
-            steps.ask(f"opinion:{agent}", Stage.OPINIONS, agent, shape, start, broken=fails and place > 0)
+            steps.ask(
+                f"opinion:{agent}", Stage.OPINIONS, agent, shape, start, end=StepStatus.FAILED if fails and place > 0 else StepStatus.DONE
+            )
             for place, (agent, shape) in enumerate(zip(agents, shapes, strict=True))
         ]
         if fails:
             return max(opinions)
         start = max(opinions)
-        # In a partial run one ballot is missing.
-        missing = agents[-1] if status is RunStatus.PARTIAL else ""
+        # In a partial run one ballot is missing: none came, or nobody can count it.
+        lost = self.random.choice((StepStatus.FAILED, StepStatus.INVALID)) if status is RunStatus.PARTIAL else StepStatus.DONE
+        endings = dict.fromkeys(agents, StepStatus.DONE) | {agents[-1]: lost}
         reviews = [
-            steps.ask(f"review:{agent}", Stage.REVIEW, agent, shape, start, payload=vote.ballots[agent], broken=agent == missing)
+            steps.ask(f"review:{agent}", Stage.REVIEW, agent, shape, start, payload=vote.ballots[agent], end=endings[agent])
             for agent, shape in zip(agents, shapes, strict=True)
         ]
         start = max(reviews)
@@ -211,6 +215,12 @@ class Historian:
 
 
 ENDS = {RunStatus.SUCCEEDED: 0.93, RunStatus.PARTIAL: 0.035, RunStatus.FAILED: 0.02, RunStatus.CANCELLED: 0.015}
+
+
+def _marks(status: RunStatus, vote: Vote) -> list[str]:
+    """What is to be said of such a run beside its status, as its row keeps it."""
+    facts = {Mark.CONTESTED: bool(vote.tally["contested"]), Mark.DEGRADED: status is RunStatus.PARTIAL}
+    return [mark.value for mark, holds in facts.items() if holds]
 
 
 class _StepWriter:
@@ -234,20 +244,21 @@ class _StepWriter:
         at: datetime,
         *,
         payload: Mapping[str, Any] | None = None,
-        broken: bool = False,
+        end: StepStatus = StepStatus.DONE,
     ) -> datetime:
-        """A step that one call answers, sometimes after one that failed; when it ended."""
+        """A step that one call answers, sometimes after one that failed; when it ended. ``end`` says how."""
+        broken = end is StepStatus.FAILED
         pk, attempt, now = self.sinks[RunStep].next_pk(), 1, at
         if broken or self.random.random() < shape.failures:
             now, kind = self._fail(pk, attempt, shape, now)
             attempt += 1
-        facts: dict[str, Any] = {"status": StepStatus.FAILED.value, "error_kind": kind} if broken else {"status": StepStatus.DONE.value}
+        facts: dict[str, Any] = {"status": end.value, **({"error_kind": kind} if broken else {})}
         if not broken:
             now, latency_ms = self._answer(pk, attempt, stage, shape, now)
             facts |= {
                 "latency_ms": latency_ms,
                 "text": self.historian.text(70) if stage is not Stage.REVIEW else "",
-                "payload": payload or {},
+                "payload": (payload or {}) if end is StepStatus.DONE else {},
             }
         ids = {"id": pk, "run_id": self.run, "key": key, "stage": stage.value, "agent_id": agent, "model_name": shape.name}
         self.sinks[RunStep].add({**ids, **facts, "started_at": at, "finished_at": now})

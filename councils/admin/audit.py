@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.exceptions import NotRegistered
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -11,7 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
-from councils.admin.base import ReadOnlyAdmin, display, register
+from councils.admin.base import ProductAdmin, ReadOnlyAdmin, display, register
+from councils.admin.large import CappedPaginator
 from councils.admin.show import LINK, NOTHING
 from councils.models import AuditEntry
 from councils.services.auditing import KINDS
@@ -54,6 +56,7 @@ def address_of(entry: AuditEntry) -> str:
 class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
     """Entries are written with what they tell of. Nobody changes or deletes them, superusers neither."""
 
+    paginator = CappedPaginator
     list_display = ("at", "actor_name", "verb_label", "kind_name", "object_name", "summary", "door")
     list_filter = ("verb", KindFilter, "door", "at")
     search_fields = ("actor_name", "object_name", "=object_id")
@@ -61,6 +64,20 @@ class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
     change_form_template = "admin/councils/auditentry/entry.html"
     fields = ("at", "actor_name", "door", "verb", "kind_name", "record", "note")
     readonly_fields = fields
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AuditEntry | None:
+        """An entry tells no more of a record than the record's own page tells this person."""
+        entry = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            entry.changes = self._to_show(request, entry)
+        return entry
+
+    def _to_show(self, request: HttpRequest, entry: AuditEntry) -> dict[str, Any]:
+        try:
+            its = self.admin_site.get_model_admin(apps.get_model(entry.kind))
+        except (LookupError, ValueError, NotRegistered):
+            return dict(entry.changes)
+        return its.changes_to_show(request, entry) if isinstance(its, ProductAdmin) else dict(entry.changes)
 
     @display(description="what", ordering="verb", label=VERB_LABELS)
     def verb_label(self, entry: AuditEntry) -> str:

@@ -11,6 +11,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.db import IntegrityError
 from django.db.models import DateTimeField, DecimalField, Model, QuerySet
 from django.forms import DecimalField as DecimalFormField
 from django.http import Http404, HttpRequest, HttpResponse
@@ -32,11 +33,14 @@ if TYPE_CHECKING:
 
     coloured_display: Any
 
+    class PersonFilter(admin.RelatedFieldListFilter): ...
+
     class UserChangeForm(auth_forms.UserChangeForm[User]): ...
 
     class UserCreationForm(auth_forms.UserCreationForm[User]): ...
 else:
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
+    from unfold.contrib.filters.admin import AutocompleteSelectFilter as PersonFilter
     from unfold.decorators import display as coloured_display
     from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
     from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget as CheckboxList
@@ -46,6 +50,7 @@ __all__ = [
     "AdminPasswordChangeForm",
     "CheckboxList",
     "PasswordWidget",
+    "PersonFilter",
     "ProductAdmin",
     "ReadOnlyAdmin",
     "ReadOnlyInline",
@@ -114,6 +119,8 @@ ASKED = ("exact", "isnull", "isempty", "gte", "lt", "year", "month", "day")
 HISTORY_PAGE = 50
 # Every row that is chosen is read before and after an action.
 MOST_AT_ONCE = 1000
+UNSEEN = ("not shown", "not shown")
+READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 def _names_row(model: type[Model], lookup: str) -> bool:
@@ -142,6 +149,8 @@ class ProductAdmin(ModelAdmin[_M]):
     warn_unsaved_form = True
     # What links of the first page ask of this list, beside what its filters ask.
     linked: tuple[str, ...] = ()
+    # Fields whose values only those see who may change the record.
+    writers_fields: frozenset[str] = frozenset()
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Times are shown to the minute, with their zone."""
@@ -186,7 +195,17 @@ class ProductAdmin(ModelAdmin[_M]):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
-        row = self.get_object(request, unquote(object_id)) if request.method == "POST" and object_id and self._has_trail() else None
+        if request.method in READING:
+            # To look at a form is no reason to keep others from writing, as a transaction on SQLite does.
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        try:
+            return self._changed(request, object_id, form_url, extra_context)
+        except IntegrityError:
+            # Somebody else saved the same name since the form was checked. Checked once more, it says so at the field.
+            return self._changed(request, object_id, form_url, extra_context)
+
+    def _changed(self, request: HttpRequest, object_id: str | None, form_url: str, extra_context: dict[str, Any] | None) -> Any:
+        row = self.get_object(request, unquote(object_id)) if object_id and self._has_trail() else None
         with auditing.audited([] if row is None else [row]):
             return super().changeform_view(request, object_id, form_url, extra_context)
 
@@ -218,24 +237,25 @@ class ProductAdmin(ModelAdmin[_M]):
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[_M], *args: Any, **kwargs: Any) -> Any:
         """Whatever an action does to the chosen rows, an ``update()`` or a deletion too, is recorded."""
-        if self._is_outside(request):
+        if self._is_outside(request) or not self._has_trail():
+            # What is done to records goes one by one, each in a transaction of its own: one that fails undoes no other.
             return super().response_action(request, queryset, *args, **kwargs)
-        chosen: Any = []
-        if self._has_trail():
-            picked = request.POST.getlist(ACTION_CHECKBOX_NAME)
-            across = request.POST.get("select_across") == "1"
-            if across and queryset.count() > MOST_AT_ONCE:
-                self.message_user(request, f"Choose at most {MOST_AT_ONCE:,} rows at once: every change is recorded.", messages.ERROR)
-                return None
-            chosen = queryset if across else queryset.filter(pk__in=picked)
+        across = request.POST.get("select_across") == "1"
+        if across and queryset.count() > MOST_AT_ONCE:
+            self.message_user(request, f"Choose at most {MOST_AT_ONCE:,} rows at once: every change is recorded.", messages.ERROR)
+            return None
+        chosen = queryset if across else queryset.filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME))
         with auditing.audited(chosen):
             return super().response_action(request, queryset, *args, **kwargs)
 
     def _is_outside(self, request: HttpRequest) -> bool:
         # Found as Django finds it: a form above the list and one below it may both name an action.
-        names, index = request.POST.getlist("action"), request.POST.get("index", "0")
-        name = names[int(index)] if index.isdecimal() and int(index) < len(names) else None
-        found = self.get_actions(request).get(name or "")
+        try:
+            index = int(request.POST.get("index", 0))
+        except ValueError:
+            index = 0
+        names = request.POST.getlist("action") or [""]
+        found = self.get_actions(request).get(names[index] if -len(names) <= index < len(names) else names[-1])
         return found is not None and bool(getattr(found[0], "is_outside", False))
 
     def delete_model(self, request: HttpRequest, obj: _M) -> None:
@@ -265,10 +285,18 @@ class ProductAdmin(ModelAdmin[_M]):
         if not self.has_view_or_change_permission(request, row):
             raise PermissionDenied
         kind, pk = row_id(row)
-        pages = Paginator(AuditEntry.objects.of(kind, pk), HISTORY_PAGE)
-        context = {"entries": pages.get_page(request.GET.get("p")), "original": row, **(extra_context or {})}
+        entries = Paginator(AuditEntry.objects.of(kind, pk), HISTORY_PAGE).get_page(request.GET.get("p"))
+        for entry in entries:
+            entry.changes = self.changes_to_show(request, entry)
+        context = {"entries": entries, "original": row, **(extra_context or {})}
         around = {**self.admin_site.each_context(request), "opts": self.opts, "title": "History"}
         return TemplateResponse(request, "admin/councils/history.html", {**around, **context})
+
+    def changes_to_show(self, request: HttpRequest, entry: AuditEntry) -> dict[str, Any]:
+        """What an entry of the trail tells this person of a record of this kind."""
+        if self.has_change_permission(request):
+            return dict(entry.changes)
+        return {name: UNSEEN if name in self.writers_fields else values for name, values in entry.changes.items()}
 
 
 class ReadOnlyAdmin(ProductAdmin[_M]):

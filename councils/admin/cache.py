@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from councils.admin.base import ReadOnlyAdmin, action, display, register
+from councils.admin.large import CappedPaginator
 from councils.admin.show import duration, excerpt
 from councils.models import CachedResponse, CacheKind, CacheStatistic
 from councils.services.caching import STATISTICS_DAYS, cache_stats, forget, invalidate
@@ -24,6 +25,7 @@ MAY_CLEAR = "councils.delete_cachedresponse"
 class CachedResponseAdmin(ReadOnlyAdmin[CachedResponse]):
     """Stored responses. Those who may delete them do it here, for both tiers."""
 
+    paginator = CappedPaginator
     list_display = ("last_used_at", "kind", "model_name", "beginning", "hit_count", "size_bytes", "expires_at")
     list_filter = ("kind", "model_name")
     search_fields = ("cache_key", "prompt_hash", "model_name")

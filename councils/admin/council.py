@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
 from councils.admin import council_pages, exchange, trying
-from councils.admin.base import action, display, register
+from councils.admin.base import READING, action, display, register
 from councils.admin.council_form import (
     CouncilForm,
     FallbackInline,
@@ -103,9 +103,10 @@ class CouncilAdmin(DraftingAdmin):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
         """What is sent is checked when nobody else changes a council: a name that was just taken is a message at its field."""
+        if request.method in READING:
+            return super().changeform_view(request, object_id, form_url, extra_context)
         with transaction.atomic():
-            if request.method == "POST":
-                take_turn()
+            take_turn()
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:

@@ -98,8 +98,11 @@ class DraftingAdmin(ProductAdmin[CouncilConfiguration]):
                 "may_draft": True,
             }
             response: HttpResponse = super().changeform_view(request, object_id, form_url, {**context, **(extra or {})})
-            # Its lists of choices are read while it is rendered, and only here is the draft true.
-            return response.render() if isinstance(response, TemplateResponse) else response
+            # Its seats are read here, where the draft is true. What is left to read while the page is drawn, the lists of choices, no draft
+            # changes: others need not wait for that, as they do on SQLite as long as this lasts.
+            for inline in (response.context_data or {})["inline_admin_formsets"] if isinstance(response, TemplateResponse) else ():
+                _ = list(inline), inline.formset.forms
+            return response
 
     def _keep(self, request: HttpRequest, draft: CouncilDraft | None, object_id: str | None, document: Document) -> HttpResponse:
         by = signed_in(request)

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from councils.admin.pages import page
+from councils.admin.provider import WRITERS_FIELDS
 from councils.models import CouncilConfiguration, ModelInfo
 from councils.services.configuration import (
     ConfigurationRejected,
@@ -51,7 +52,11 @@ def export_all(request: HttpRequest) -> HttpResponse:
     needed = ("view_councilconfiguration", "view_prompttemplate", "view_modelinfo", "view_provider")
     if not request.user.has_perms([f"councils.{name}" for name in needed]):
         raise PermissionDenied
-    return as_file(dump_configuration(), "configuration")
+    document = dump_configuration()
+    if not request.user.has_perm("councils.change_provider"):
+        # What is left out stays as it is when the file comes back.
+        document["providers"] = [{name: said for name, said in one.items() if name not in WRITERS_FIELDS} for one in document["providers"]]
+    return as_file(document, "configuration")
 
 
 class ImportForm(forms.Form):

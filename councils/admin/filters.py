@@ -1,15 +1,17 @@
 """Filters that answer what staff ask of runs and calls. Each finds its rows by an index."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils import timezone
 
-from councils.engine.types import StepStatus
+from councils.engine.types import Mark, StepStatus
 from councils.models import ModelCall, ModelInfo, RunStep
 
 DAY = timedelta(days=1)
@@ -68,6 +70,29 @@ class BallotFilter(SimpleListFilter):
         if self.value() != "invalid":
             return queryset
         return queryset.filter(pk__in=RunStep.objects.filter(status=StepStatus.INVALID.value).order_by().values("run"))
+
+
+class MarkFilter(SimpleListFilter):
+    """Runs of which there is something to be said beside how they ended."""
+
+    title = "remark"
+    parameter_name = "mark"
+    shown: Mapping[str, str] = {
+        Mark.CONTESTED.value: "Contested: the methods disagree",
+        Mark.UNREVIEWED.value: "Not ranked",
+        Mark.SUBSTITUTED.value: "A substitute spoke",
+        Mark.BUDGET.value: "A budget ran out",
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(self.shown.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in self.shown:
+            return queryset
+        # As a text: SQLite cannot ask what a list in JSON holds.
+        found: QuerySet[Any] = queryset.alias(marks_text=Cast("marks", TextField())).filter(marks_text__contains=f'"{self.value()}"')
+        return found
 
 
 class CallModelFilter(SimpleListFilter):

@@ -10,6 +10,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from councils.admin.base import ReadOnlyAdmin, display, register
+from councils.admin.large import CappedPaginator
 from councils.admin.show import NOTHING, duration, json_block, link_to, link_to_list, moment
 from councils.models import EngineSign, HealthRecord, HealthState, ModelInfo, Provider
 from councils.models.health import BAD
@@ -104,6 +105,7 @@ class HealthFilter(SimpleListFilter):
 class HealthRecordAdmin(ReadOnlyAdmin[HealthRecord]):
     """What the checks have found, newest first."""
 
+    paginator = CappedPaginator
     list_display = ("what", "provider_link", "state_label", "is_current", "since", "checked_at", "checks", "took")
     list_filter = ("is_current", "state", "provider")
     list_select_related = ("provider", "model", "model__provider")

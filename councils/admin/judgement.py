@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from councils.admin.base import ReadOnlyAdmin, display, register
+from councils.admin.large import CappedPaginator
 from councils.admin.show import NOTHING, excerpt, link_to, text_block
 from councils.models import AnswerPick, CouncilRun, Feedback, Thumb
 
@@ -36,6 +37,7 @@ class ReasonFilter(SimpleListFilter):
 
 @register(Feedback)
 class FeedbackAdmin(ReadOnlyAdmin[Feedback]):
+    paginator = CappedPaginator
     list_display = ("verdict_label", "council", "why", "by", "run_link", "updated_at")
     list_filter = ("verdict", ReasonFilter, "run__council", "updated_at")
     list_select_related = ("run", "by")
@@ -70,6 +72,7 @@ class FeedbackAdmin(ReadOnlyAdmin[Feedback]):
 
 @register(AnswerPick)
 class AnswerPickAdmin(ReadOnlyAdmin[AnswerPick]):
+    paginator = CappedPaginator
     list_display = ("outcome", "member", "council", "by", "run_link", "created_at")
     list_filter = ("outcome", "run__council", "created_at")
     list_select_related = ("run", "by")

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from councils.admin.base import ReadOnlyAdmin, register
+from councils.admin.large import CappedPaginator
 from councils.models import RateLimitLog
 
 
@@ -30,6 +31,7 @@ class Refused(SimpleListFilter):
 
 @register(RateLimitLog)
 class RateLimitLogAdmin(ReadOnlyAdmin[RateLimitLog]):
+    paginator = CappedPaginator
     list_display = ("window_start", "identifier", "endpoint", "request_count", "blocked_count")
     list_filter = (Refused,)
     search_fields = ("identifier", "endpoint")

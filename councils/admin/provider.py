@@ -168,6 +168,7 @@ class ProviderAdmin(ProductAdmin[Provider]):
     prepopulated_fields = {"slug": ("name",)}
     readonly_fields = ("key", "state", "problem", "from_list", "known_health")
     inlines = (EndpointInline,)
+    writers_fields = WRITERS_FIELDS
     actions = ("test_connection", "activate", "deactivate")
     change_form_template = "admin/councils/provider/change_form.html"
     fieldsets = (

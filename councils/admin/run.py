@@ -1,9 +1,12 @@
 """Runs and their parts, to look at. The only thing to do with a run is to stop it."""
 
+import logging
+from collections import Counter
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin import SimpleListFilter
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
 from django.http import HttpRequest
@@ -12,9 +15,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from councils.admin.base import action, display, register, signed_in
+from councils.admin.base import PersonFilter, action, display, register, signed_in
 from councils.admin.csv_export import Column
-from councils.admin.filters import BallotFilter, DayFilter, RunCostFilter, RunModelFilter
+from councils.admin.filters import BallotFilter, DayFilter, MarkFilter, RunCostFilter, RunModelFilter
 from councils.admin.holding import HELD, HeldFilter, HoldingAdmin
 from councils.admin.large import LargeList, column, people, through
 from councils.admin.run_page import RunPageAdmin
@@ -46,7 +49,10 @@ from councils.models import (
 from councils.services.asking import cancel_run
 from councils.services.attention import runs_needing_attention
 
+logger = logging.getLogger(__name__)
+
 SHORT_ID_CHARS = 8
+MOST_CANCELLED = 1000
 THE_RUN = through("run", lambda word: CouncilRun.objects.filter(public_id=word.lower()))
 
 
@@ -75,11 +81,15 @@ class CouncilRunAdmin(LargeList[CouncilRun], HoldingAdmin, RunPageAdmin):
         "status",
         RunCostFilter,
         BallotFilter,
+        MarkFilter,
         "council",
+        ("owner", PersonFilter),
         RunModelFilter,
         "origin",
         "course",
     )
+    # The person is written in a field: that takes a button.
+    list_filter_submit = True
     linked = ("trial__exact", "created_at__gte", "created_at__lt", "consensus_score__isnull")
     list_select_related = ("owner",)
     found_by = (
@@ -116,21 +126,35 @@ class CouncilRunAdmin(LargeList[CouncilRun], HoldingAdmin, RunPageAdmin):
         question = Message.objects.filter(pk=OuterRef("message")).order_by().values(start=Left("text", EXCERPT_CHARS + 1))
         return runs.annotate(is_mine=is_mine, question_start=Subquery(question))
 
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Names of people are offered to those who may see people."""
+        every = super().get_list_filter(request)
+        return every if request.user.has_perm("councils.view_user") else [one for one in every if one != ("owner", PersonFilter)]
+
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("councils.change_councilrun")
 
     @action(description="Cancel", permissions=["cancel"])
     def cancel_runs(self, request: HttpRequest, queryset: QuerySet[CouncilRun]) -> None:
-        cancelled = [run for run in queryset if self._cancelled(request, run)]
-        had_ended = len(queryset) - len(cancelled)
-        self.message_user(request, f"{len(cancelled)} cancelled." + (f" {had_ended} had ended already." if had_ended else ""))
+        """One by one: a run that cannot be cancelled now keeps no other from it."""
+        chosen = list(queryset.order_by("-pk")[: MOST_CANCELLED + 1])
+        done = Counter(self._cancelled(request, run) for run in chosen[:MOST_CANCELLED])
+        self.message_user(request, f"{done[True]} cancelled." + (f" {done[False]} had ended already." if done[False] else ""))
+        if done[None]:
+            self.message_user(request, f"{done[None]} could not be cancelled now. Try them again.", messages.ERROR)
+        if len(chosen) > MOST_CANCELLED:
+            self.message_user(request, f"These were the newest {MOST_CANCELLED:,}. Choose the others again.", messages.WARNING)
 
-    def _cancelled(self, request: HttpRequest, run: CouncilRun) -> bool:
-        """Stop it, and tell who did; ``False`` where it had ended already."""
-        with transaction.atomic():
-            done = cancel_run(run=run, by=signed_in(request))
-            if done:
-                self.log_change(request, run, "Cancel the run: The run is cancelled.")
+    def _cancelled(self, request: HttpRequest, run: CouncilRun) -> bool | None:
+        """Stop it, and tell who did; ``False`` where it had ended already, ``None`` where the database would not have it."""
+        try:
+            with transaction.atomic():
+                done = cancel_run(run=run, by=signed_in(request))
+                if done:
+                    self.log_change(request, run, "Cancel the run: The run is cancelled.")
+        except DatabaseError:
+            logger.exception("a run could not be cancelled", extra={"run": run.public_id})
+            return None
         return done
 
     @display(description="status", ordering="status", label={**STATUS_LABELS, HELD: "warning"})

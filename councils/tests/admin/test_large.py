@@ -11,8 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from councils.admin import large
-from councils.engine.types import RunStatus, StepStatus
+from councils.engine.types import Mark, RunStatus, StepStatus
 from councils.models import CallStatus, Conversation, CouncilRun, Message, ModelCall, RunStep
+from councils.tests.admin.conftest import sign_in, staff_with
 from councils.tests.factories import RunPlan, make_council, make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +106,39 @@ def test_runs_with_a_ballot_that_could_not_be_counted(admin: Client, two: tuple[
 
     assert RunStep.objects.filter(status=StepStatus.INVALID.value).count() == 1
     assert found(admin, "councilrun", "ballots=invalid") == [spoilt.pk]
+
+
+def test_partial_runs_and_those_that_are_contested(admin: Client, two: tuple[CouncilRun, CouncilRun]) -> None:
+    partial, contested = make_run(status=RunStatus.PARTIAL), make_run(marks=[Mark.CONTESTED.value, Mark.DEGRADED.value])
+    unranked = make_run(marks=[Mark.UNREVIEWED.value])
+
+    assert found(admin, "councilrun", "status__exact=partial") == [partial.pk]
+    assert found(admin, "councilrun", "mark=contested") == [contested.pk]
+    assert found(admin, "councilrun", "mark=unreviewed") == [unranked.pk]
+    assert len(found(admin, "councilrun", "mark=%25")) == 5
+
+
+def test_runs_that_wait_for_staff_of_a_council_and_of_a_person(admin: Client, two: tuple[CouncilRun, CouncilRun]) -> None:
+    first, second = two
+    held = make_run(status=RunStatus.RUNNING, held=True)
+
+    assert found(admin, "councilrun", "held=yes") == [held.pk]
+    assert found(admin, "councilrun", f"council__id__exact={first.council_id}") == [first.pk]
+    assert found(admin, "councilrun", f"owner__id__exact={second.owner_id}") == [second.pk]
+
+
+def test_people_are_offered_as_one_writes_their_name_and_only_to_those_who_may_see_people(
+    admin: Client, two: tuple[CouncilRun, CouncilRun]
+) -> None:
+    asked = {"app_label": "councils", "model_name": "councilrun", "field_name": "owner", "term": "ad"}
+    runs, names = reverse("admin:councils_councilrun_changelist"), reverse("admin:autocomplete")
+    viewer = sign_in(staff_with("view_councilrun"))
+
+    assert 'data-field-name="owner"' in admin.get(runs).text
+    assert [one["text"] for one in admin.get(names, asked).json()["results"]] == ["ada"]
+    assert 'data-field-name="owner"' not in viewer.get(runs).text
+    assert viewer.get(names, asked).status_code == 403
+    assert viewer.get(runs, {"owner__id__exact": two[0].owner_id}).context["cl"].result_count == 1
 
 
 def test_runs_in_which_a_model_was_asked(admin: Client, two: tuple[CouncilRun, CouncilRun]) -> None:

@@ -1,18 +1,88 @@
-"""What is done to many rows at once costs little more than what is done to one, and has an end."""
+"""What is done to many rows at once costs little more than what is done to one, and has an end. Lists ask no more for more rows."""
+
+from datetime import date
 
 import pytest
+from django.contrib import admin as django_admin
 from django.db import connection
+from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from councils.admin import draft as drafts
-from councils.models import AuditEntry, User
+from councils.models import (
+    AnswerPick,
+    AuditEntry,
+    CachedResponse,
+    CacheStatistic,
+    CouncilDraft,
+    EngineSign,
+    Feedback,
+    HealthRecord,
+    QuestionSet,
+    RateLimitLog,
+    ScheduledJob,
+    Trial,
+    User,
+)
 from councils.services.curating import clone_council
 from councils.services.drafting import Proposal, document_of, keep_draft, propose
-from councils.tests.factories import make_council, make_user
+from councils.tests.admin.test_pages import RECORDS, SET_UP, list_of
+from councils.tests.factories import make_council, make_model, make_run, make_user
 
 pytestmark = pytest.mark.django_db
 PEOPLE = "/admin/councils/user/"
+# The others have tests of their own: those of the pages, and that of drafts.
+QUIET: tuple[type[Model], ...] = (
+    AnswerPick, AuditEntry, CachedResponse, CacheStatistic, CrontabSchedule, EngineSign, Feedback, HealthRecord, IntervalSchedule,
+    PeriodicTask, QuestionSet, RateLimitLog, ScheduledJob, Trial,
+)  # fmt: skip
+
+
+def write_more(number: int) -> None:
+    """One more row in each of these tables."""
+    now, model, run = timezone.now(), make_model(), make_run()
+    Feedback.objects.create(run=run, by=run.owner, verdict="up")
+    AnswerPick.objects.create(run=run, by=run.owner, outcome="equal", shown=["agent_1"])
+    HealthRecord.objects.create(provider=model.provider, model=model, state="healthy", since=now, checked_at=now)
+    EngineSign.objects.create(worker=f"worker {number}", kind="web", started_at=now, seen_at=now)
+    CachedResponse.objects.keep(ttl_s=60, cache_key=f"{number}", kind="llm", model_name=model.name, response_data={"text": "Yes."})
+    CacheStatistic.objects.create(kind="llm", day=date(2026, 1, number))
+    RateLimitLog.objects.create(identifier=f"user:{number}", endpoint="GET runs", window_start=now, window_end=now)
+    AuditEntry.objects.create(
+        actor_name="root", door="admin", verb="changed", kind="councils.provider", object_id=number, changes={"a": []}
+    )
+    QuestionSet.objects.create(name=f"Set {number}").questions.create(text="Who?")
+    Trial.objects.create(council=make_council(), by=run.owner)
+    ScheduledJob.objects.create(name=f"job {number}")
+    every = IntervalSchedule.objects.create(every=number, period="days")
+    crontab = CrontabSchedule.objects.create(minute=f"{number}")
+    PeriodicTask.objects.create(name=f"hourly {number}", task="councils.tasks.sweep", interval=every)
+    PeriodicTask.objects.create(name=f"daily {number}", task="councils.tasks.sweep", crontab=crontab)
+
+
+def test_no_list_of_the_admin_is_left_out() -> None:
+    assert set(django_admin.site._registry) == {*RECORDS, *SET_UP, *QUIET, CouncilDraft}
+
+
+def test_lists_ask_the_database_no_more_for_more_rows(admin: Client) -> None:
+    def counts() -> dict[str, int]:
+        found = {}
+        for model in QUIET:
+            with CaptureQueriesContext(connection) as asked:
+                assert admin.get(list_of(model)).status_code == 200
+            found[model.__name__] = len(asked)
+        return found
+
+    write_more(1)
+    counts()  # Content types and the like are read once.
+    few = counts()
+    for number in (2, 3, 4):
+        write_more(number)
+
+    assert counts() == few
 
 
 def switch_all_off(admin: Client, one: User) -> str:
