@@ -21,6 +21,12 @@ def calls(**filters: str | int) -> str:
     return _list("modelcall", filters)
 
 
+def hours(day: date, provider: str, model: str) -> str:
+    """What a model did, hour by hour, from this day on."""
+    chosen = {"hour__gte": _moment(day), "model_name__exact": model, "provider_name__exact": provider}
+    return f"{reverse('admin:analytics_modelanalytics_changelist')}?{urlencode(chosen)}"
+
+
 def since(day: date) -> dict[str, str | int]:
     return {"created_at__gte": _moment(day)}
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from analytics import addresses
+from analytics.insights import standings
 from analytics.provider_health import provider_lines
 from analytics.queries import Board, Span, board
 from analytics.trends import trends
@@ -67,6 +68,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["board"] = found
         context["charts"] = trends(found) if settings.ENABLE_ANALYTICS else []
         context["troubles"], context["all_troubles"] = troubles(troubled) if needing else [], addresses.runs(**ATTENTION)
+    if settings.ENABLE_ANALYTICS and request.user.has_perm("analytics.view_modelanalytics"):
+        context["standings"] = standings(timezone.now(), days=7)
     if request.user.has_perm("councils.view_provider"):
         context["tiles"] = [*context.get("tiles", []), *refusals(providers_needing_attention())]
         context["providers"] = provider_lines()

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet, Sum
 
+from analytics import addresses
 from analytics.aggregation import hour_of
 from analytics.histogram import Histogram
 from analytics.models import AggregationMark, ModelAnalytics
@@ -110,7 +111,7 @@ def _open_hours(model: ModelInfo, start: datetime) -> ModelAnalytics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A model among the others. Times in milliseconds, place from 1."""
+    """A model among the others. Times in milliseconds, place from 1; ``address`` leads to its hours."""
 
     provider: str
     model: str
@@ -118,6 +119,7 @@ class Standing:
     success_rate: float | None
     average_ms: int | None
     average_place: float | None
+    address: str
 
 
 def standings(now: datetime, days: int) -> Sequence[Standing]:
@@ -126,10 +128,11 @@ def standings(now: datetime, days: int) -> Sequence[Standing]:
     names = ("requests", "errors", "cancelled", "latency_total_ms", "rank_sum", "rank_count")
     sums: dict[str, Any] = {f"{name}_sum": Sum(name) for name in names}
     rows: Iterable[Mapping[str, Any]] = hours.values("provider_name", "model_name").annotate(**sums).order_by("-requests_sum", "model_name")
-    return [_standing(row) for row in rows if row["requests_sum"]]
+    since = hour_of(now - days * DAY).date()
+    return [_standing(row, since) for row in rows if row["requests_sum"]]
 
 
-def _standing(row: Mapping[str, Any]) -> Standing:
+def _standing(row: Mapping[str, Any], since: date) -> Standing:
     judged = row["requests_sum"] - row["cancelled_sum"]
     answered = judged - row["errors_sum"]
     return Standing(
@@ -139,4 +142,5 @@ def _standing(row: Mapping[str, Any]) -> Standing:
         success_rate=answered / judged if judged else None,
         average_ms=round(row["latency_total_ms_sum"] / answered) if answered else None,
         average_place=row["rank_sum_sum"] / row["rank_count_sum"] if row["rank_count_sum"] else None,
+        address=addresses.hours(since, row["provider_name"], row["model_name"]),
     )

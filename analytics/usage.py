@@ -132,10 +132,6 @@ class Report:
     total: Line
     note: str
 
-    def share(self, line: Line) -> int:
-        """In percent of all requests."""
-        return round(100 * line.requests / self.total.requests) if self.total.requests else 0
-
 
 _KEYS: Mapping[By, tuple[str, ...]] = {
     By.USER: ("owner_id",),

@@ -10,13 +10,13 @@ from analytics.models import ConversationAnalytics
 from councils.admin.base import display, register
 from councils.admin.large import LargeList, people, through
 from councils.admin.show import NOTHING, duration, link_to
-from councils.formatting import exact_usd, figure, number
+from councils.formatting import figure, number, usd
 from councils.models import Conversation
 
 
 @register(ConversationAnalytics)
 class ConversationAnalyticsAdmin(LargeList[ConversationAnalytics]):
-    list_display = ("conversation_link", "owner", "shown_runs", "calls", "errors", "tokens", "cost", "took", "agreement", "computed_at")
+    list_display = ("title", "owner", "shown_runs", "calls", "tokens", "cost", "took", "agreement")
     list_select_related = ("conversation__owner",)
     found_by = (
         through("conversation", lambda word: Conversation.objects.filter(public_id=word.lower())),
@@ -37,6 +37,10 @@ class ConversationAnalyticsAdmin(LargeList[ConversationAnalytics]):
         return [name for name in self.fields if name != "cost" or request.user.has_perm(MAY_SEE_COSTS)]
 
     @display(description="conversation")
+    def title(self, row: ConversationAnalytics) -> str:
+        return str(row.conversation)
+
+    @display(description="conversation")
     def conversation_link(self, row: ConversationAnalytics) -> SafeString | str:
         return link_to(row.conversation)
 
@@ -54,7 +58,7 @@ class ConversationAnalyticsAdmin(LargeList[ConversationAnalytics]):
 
     @display(description="known cost", ordering="cost_units")
     def cost(self, row: ConversationAnalytics) -> str:
-        return exact_usd(row.cost_usd)
+        return usd(row.cost_usd)
 
     @display(description="time of all runs", ordering="run_total_ms")
     def took(self, row: ConversationAnalytics) -> str:
@@ -62,7 +66,7 @@ class ConversationAnalyticsAdmin(LargeList[ConversationAnalytics]):
 
     @display(description="time by stage")
     def stages(self, row: ConversationAnalytics) -> str:
-        return ", ".join(f"{stage}: {duration(spent)}" for stage, spent in row.stage_durations_ms.items()) or NOTHING
+        return ", ".join(f"{stage}: {duration(spent)}" for stage, spent in row.stages) or NOTHING
 
     @display(description="time of a call on average")
     def average(self, row: ConversationAnalytics) -> str:

@@ -14,7 +14,7 @@ from councils.admin.csv_export import Column, csv_response
 from councils.admin.filters import CallModelFilter, DayFilter
 from councils.admin.large import LargeList, column
 from councils.admin.show import NOTHING, duration, link_to
-from councils.formatting import exact_usd, figure, number, percent
+from councils.formatting import figure, number, percent, usd
 from councils.models.budget import UNIT_USD
 
 COST_COLUMN = Column("known cost (USD)", "paid_usd")
@@ -29,8 +29,8 @@ class HourFilter(DayFilter):
 @register(ModelAnalytics)
 class ModelAnalyticsAdmin(LargeList[ModelAnalytics]):
     list_display = (
-        *("shown_hour", "model_name", "provider_name", "asked", "success", "half_within", "most_within"),
-        *("tokens", "cost", "place", "cache_hits"),
+        *("shown_hour", "name", "asked", "success", "half_within", "most_within"),
+        *("tokens", "cost", "place"),
     )
     list_filter = (HourFilter, CallModelFilter)
     linked = ("model_name__exact", "provider_name__exact", "hour__gte", "hour__lt")
@@ -90,6 +90,10 @@ class ModelAnalyticsAdmin(LargeList[ModelAnalytics]):
     def shown_hour(self, row: ModelAnalytics) -> str:
         return f"{row.hour:%Y-%m-%d %H:00}"
 
+    @display(description="model", ordering="model_name")
+    def name(self, row: ModelAnalytics) -> str:
+        return f"{row.model_name} · {row.provider_name}"
+
     @display(description="set up as")
     def model_link(self, row: ModelAnalytics) -> SafeString | str:
         return link_to(row.model)
@@ -128,7 +132,7 @@ class ModelAnalyticsAdmin(LargeList[ModelAnalytics]):
 
     @display(description="known cost", ordering="cost_units")
     def cost(self, row: ModelAnalytics) -> str:
-        return exact_usd(row.cost_usd)
+        return usd(row.cost_usd)
 
     @display(description="average place")
     def place(self, row: ModelAnalytics) -> str:

@@ -41,14 +41,14 @@ def usage_page(admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponseBase
     if request.GET.get("format") == "csv":
         name = f"usage by {found.asked.by.value} {found.asked.first} to {found.asked.last}"
         return csv_table(request, _headings(found.asked, sees_costs), _rows(lines, sees_costs), name=name)
+    most = max((line.requests for line in lines), default=0)
     context = {
         **admin.admin_site.each_context(request),
-        "opts": admin.opts,
         "title": "Usage",
         "found": found,
         "sees_costs": sees_costs,
-        "lines": [_shown(found, line) for line in lines[:MOST_LINES]],
-        "total": _shown(found, found.total),
+        "lines": [_shown(found, line, most) for line in lines[:MOST_LINES]],
+        "total": _shown(found, found.total, most),
         "hidden": max(len(lines) - MOST_LINES, 0),
         **_form(found.asked),
     }
@@ -98,11 +98,12 @@ def _spans() -> Sequence[tuple[str, date, date]]:
     ]
 
 
-def _shown(found: Report, line: Line) -> dict[str, Any]:
+def _shown(found: Report, line: Line, most: int) -> dict[str, Any]:
+    """A line in words. ``part`` is its length beside the busiest line, in percent."""
     rate = line.success_rate
     return {
         "line": line,
-        "share": found.share(line),
+        "part": round(100 * line.requests / most) if most else 0,
         "address": _address(found.asked, line),
         "success": NOTHING if rate is None else percent(rate),
         "took": duration(line.latency_ms),

@@ -1,9 +1,11 @@
 """What a conversation took."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from django.db import models
 
+from councils.engine.types import Stage
 from councils.formatting import counted
 from councils.models import Conversation
 from councils.models.budget import to_usd
@@ -51,3 +53,8 @@ class ConversationAnalytics(models.Model):
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def stages(self) -> Sequence[tuple[str, int]]:
+        """How long each stage took, in milliseconds, in their order: a database may keep them in another."""
+        return [(stage.value, self.stage_durations_ms[stage.value]) for stage in Stage if stage.value in self.stage_durations_ms]
