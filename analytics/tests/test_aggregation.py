@@ -255,7 +255,7 @@ CALLS = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(calls=CALLS, cut=st.integers(min_value=0, max_value=12))
 def test_roll_ups_say_what_the_raw_rows_say_for_any_history(history: History, calls: list[dict[str, object]], cut: int) -> None:
     ModelCall.objects.all().delete()

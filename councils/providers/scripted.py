@@ -18,7 +18,7 @@ class Reply:
     """One scripted answer.
 
     ``text`` streams in ``pieces`` parts of equal length, ``delay_s`` before each. With ``error`` the call raises it after the text.
-    ``usage`` is estimated, yet marked as reported, unless given.
+    ``usage`` is estimated, yet marked as reported, unless given. Nothing comes before ``after`` has happened.
     """
 
     text: str = ""
@@ -28,6 +28,7 @@ class Reply:
     finish_reason: FinishReason = FinishReason.STOP
     usage: Usage | None = None
     model: str = ""
+    after: asyncio.Event | None = None
 
 
 Answer = Reply | str | ProviderError
@@ -57,6 +58,8 @@ class ScriptedProvider:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
+            if reply.after is not None:
+                await reply.after.wait()
             for piece in _split(reply.text, reply.pieces):
                 await asyncio.sleep(reply.delay_s)
                 yield Delta(text=piece)

@@ -1,5 +1,6 @@
 """What tests of several layers share: a fake provider over real sockets, councils that ask it, an engine, people."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import TransactionTestCase
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from pytest_django.fixtures import Settings
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -20,7 +21,8 @@ from councils.tests.durability.support import QUICK, Asker
 from councils.tests.emptying import empty_tables
 
 # A loaded machine is no reason for a property to fail.
-settings.register_profile("unhurried", deadline=None)
+FIXED = os.environ.get("TEST_EXAMPLES") == "fixed"
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=FIXED)
 settings.load_profile("unhurried")
 
 

@@ -92,7 +92,7 @@ class PlayedSocket:
         self.routes[-1].close(code=code)
 
 
-def wait_for(page: Page, condition: Any, *, tries: int = 160) -> None:
+def wait_for(page: Page, condition: Any, *, tries: int = 1200) -> None:
     """Let the page live until the condition holds."""
     for _ in range(tries):
         if condition():

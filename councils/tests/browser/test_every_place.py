@@ -15,7 +15,7 @@ from councils.tests.emptying import empty_tables
 PHONE, DESK = 390, 1440
 # A zoom of 200 % makes the desk 720 px wide, one of 400 % makes 1280 px into 320.
 WIDTHS = (320, PHONE, 720, 768, DESK)
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 
 
 class Walk:

@@ -6,13 +6,14 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from councils.models import Conversation, User
+from councils.tests.browser.conftest import PATIENCE_MS
 
 
 @pytest.fixture
 def plain(context: BrowserContext, browser: Browser) -> Iterator[Page]:
     """ada's browser, with scripts switched off."""
     without = browser.new_context(java_script_enabled=False, storage_state=context.storage_state(), viewport={"width": 390, "height": 844})
-    without.set_default_timeout(8_000)
+    without.set_default_timeout(PATIENCE_MS)
     yield without.new_page()
     without.close()
 

@@ -14,7 +14,7 @@ QUICK: dict[str, float] = {"RUN_LEASE_TTL_S": 1.0, "RUN_HEARTBEAT_S": 0.2, "LLM_
 """Settings of an engine that finds out soon and does not wait long."""
 
 # Bounds that only a run that hangs reaches, however busy the machine is.
-PATIENCE_S = 45.0
+PATIENCE_S = 180.0
 
 
 class CouncilMaker(Protocol):

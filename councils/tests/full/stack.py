@@ -25,7 +25,7 @@ from websockets.typing import Origin
 
 ROOT = Path(__file__).resolve().parents[3]
 # Bounds that only a process that hangs reaches, however busy the machine is.
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 STOP_PATIENCE_S = 20.0
 QUICK_BEHAVIOUR = "tokens=40,rate=40"
 
@@ -215,7 +215,8 @@ class Stack:
         events, deltas = [], 0
         cookie = {"Cookie": f"sessionid={access.session}"}
         address = self.site.replace("http", "ws", 1) + "/ws/"
-        async with asyncio.timeout(PATIENCE_S), websockets.connect(address, additional_headers=cookie, origin=Origin(self.site)) as viewer:
+        where: Any = {"additional_headers": cookie, "origin": Origin(self.site), "open_timeout": PATIENCE_S}
+        async with asyncio.timeout(PATIENCE_S), websockets.connect(address, **where) as viewer:
             await viewer.send(json.dumps({"type": "subscribe", "run": run_id, "after": 0}))
             async for text in viewer:
                 message = json.loads(text)

@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from councils.models import CouncilRun, User
 
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 
 
 def units(text: str) -> bytes:
@@ -37,7 +37,8 @@ def open_socket(port: int, *, cookie: str = "", origin: str | None = "", **optio
     """A socket to the site. The origin is the site's own unless given; ``None`` sends none."""
     headers = {"Cookie": cookie} if cookie else {}
     shown: Any = f"http://127.0.0.1:{port}" if origin == "" else origin
-    with connect(f"ws://127.0.0.1:{port}/ws/", origin=shown, additional_headers=headers, proxy=None, close_timeout=1, **options) as socket:
+    patience: Any = {"open_timeout": PATIENCE_S, "close_timeout": 1}
+    with connect(f"ws://127.0.0.1:{port}/ws/", origin=shown, additional_headers=headers, proxy=None, **patience, **options) as socket:
         yield socket
 
 

@@ -17,7 +17,7 @@ from benchmarks.killing import Server
 from councils.models import User
 from councils.tests.durability.support import Asker, ended
 from councils.tests.live.conftest import OpenTab
-from councils.tests.live.tab import close_code, cookie_of, errors_of, open_socket, signed_in
+from councils.tests.live.tab import PATIENCE_S, close_code, cookie_of, errors_of, open_socket, signed_in
 
 SIGN_IN_AGAIN, TOO_BIG, NOT_TEXT = 4401, 4413, 4415
 # What a client is told of a connection that ended without a word.
@@ -98,7 +98,7 @@ def test_revoked_rights_reach_a_socket_that_is_open(site: Server, ask: Asker, re
 
     with open_socket(site.port, cookie=cookie_of(client)) as socket:
         socket.send(json.dumps({"type": "subscribe", "run": run.public_id}))
-        socket.recv(timeout=20)
+        socket.recv(timeout=PATIENCE_S)
         revoke(client, ask.user)
 
         assert close_code(socket) == SIGN_IN_AGAIN
@@ -145,7 +145,7 @@ def test_a_bad_message_is_answered_and_the_socket_goes_on(site: Server, asker: U
         assert errors_of(socket)["code"] == "bad_message"
 
         socket.send('{"type": "ping"}')
-        assert json.loads(socket.recv(timeout=20)) == {"type": "pong"}
+        assert json.loads(socket.recv(timeout=PATIENCE_S)) == {"type": "pong"}
 
 
 def test_binary_is_refused(site: Server, asker: User) -> None:
@@ -198,7 +198,7 @@ def test_a_body_that_is_too_large_is_cut_off_while_it_arrives(site: Server, decl
     head = "Content-Length: 600000000" if declared else "Transfer-Encoding: chunked"
     piece = b"x" * 65_536
     sent = 0
-    with socket.create_connection(("127.0.0.1", site.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE_S) as client:
         client.sendall(f"POST /api/v1/runs/ HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n{head}\r\n\r\n".encode())
         answer = b""
         # The server hangs up at some point; until then a stranger goes on sending.
@@ -216,7 +216,9 @@ def test_a_body_that_is_too_large_is_cut_off_while_it_arrives(site: Server, decl
 def test_a_body_that_is_just_large_is_received(site: Server) -> None:
     question = json.dumps({"question": "x" * 150_000})
 
-    answer = httpx.post(f"http://127.0.0.1:{site.port}/api/v1/runs/", content=question, headers={"Content-Type": "application/json"})
+    answer = httpx.post(
+        f"http://127.0.0.1:{site.port}/api/v1/runs/", content=question, headers={"Content-Type": "application/json"}, timeout=PATIENCE_S
+    )
 
     assert answer.status_code == 401
 
@@ -225,7 +227,7 @@ def test_a_body_that_is_just_large_is_received(site: Server) -> None:
 def test_a_broken_form_is_answered_by_the_api_and_not_by_the_server(site: Server, kind: str) -> None:
     address = f"http://127.0.0.1:{site.port}"
 
-    stranger = httpx.post(f"{address}/api/v1/runs/", content=b'{"question":"x"}', headers={"Content-Type": kind})
+    stranger = httpx.post(f"{address}/api/v1/runs/", content=b'{"question":"x"}', headers={"Content-Type": kind}, timeout=PATIENCE_S)
 
     assert (stranger.status_code, stranger.json()["code"]) == (401, "not_authenticated")
 
@@ -240,7 +242,7 @@ def test_a_broken_form_is_answered_by_the_api_and_not_by_the_server(site: Server
     ids=["line", "header", "headers"],
 )
 def test_a_head_that_is_too_long_is_refused_with_a_reason(site: Server, request_line: str, headers: str, status: int) -> None:
-    with socket.create_connection(("127.0.0.1", site.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE_S) as client:
         client.sendall(f"{request_line}\r\nHost: 127.0.0.1:{site.port}\r\n{headers}\r\n".encode())
         answer = b"".join(iter(lambda: client.recv(4096), b""))
 
@@ -250,5 +252,5 @@ def test_a_head_that_is_too_long_is_refused_with_a_reason(site: Server, request_
 
 
 def test_a_head_that_is_just_long_is_served_again_and_again_on_one_connection(site: Server) -> None:
-    with httpx.Client(base_url=f"http://127.0.0.1:{site.port}", headers={"X-Long": "x" * 12_000}) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{site.port}", headers={"X-Long": "x" * 12_000}, timeout=PATIENCE_S) as client:
         assert {client.get("/sign-in/").status_code for _ in range(3)} == {200}

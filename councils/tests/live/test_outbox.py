@@ -13,11 +13,6 @@ from councils.tests.live.tiny_redis import PATIENCE_S, TinyRedis, tiny_redis, un
 CHANNEL = "council.run.r"
 
 
-@pytest.fixture(autouse=True)
-def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "SEND_S", 0.2)
-
-
 @pytest.fixture
 async def redis() -> AsyncIterator[TinyRedis]:
     async with tiny_redis() as server:
@@ -56,7 +51,10 @@ async def test_a_redis_that_is_down_costs_what_was_said_meanwhile_and_no_more(re
     assert set(redis.published) == {(CHANNEL, "again")}
 
 
-async def test_a_redis_that_hangs_is_left_after_a_while_and_found_again(redis: TinyRedis, box: Outbox) -> None:
+async def test_a_redis_that_hangs_is_left_after_a_while_and_found_again(
+    redis: TinyRedis, box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "SEND_S", 0.2)
     redis.mute = True
     box.put(CHANNEL, "swallowed")
     await until(lambda: box.dropped == 1)

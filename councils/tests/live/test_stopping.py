@@ -88,10 +88,11 @@ def answer_of(connection: socket.socket) -> bytes:
 
 def test_stopping_answers_what_was_asked_sends_viewers_back_and_lets_nobody_in(start: Start, asker: User) -> None:
     site = start()
-    headers, origin = {"Cookie": cookie_of(signed_in(asker))}, Origin(f"http://localhost:{site.port}")
+    address, origin = f"ws://localhost:{site.port}/ws/", Origin(f"http://localhost:{site.port}")
+    headers = {"Cookie": cookie_of(signed_in(asker))}
     with (
         site.connect() as asking,
-        websockets.sync.client.connect(f"ws://localhost:{site.port}/ws/", additional_headers=headers, origin=origin) as viewer,
+        websockets.sync.client.connect(address, additional_headers=headers, origin=origin, open_timeout=PATIENCE_S) as viewer,
     ):
         viewer.send('{"type": "ping"}')
         viewer.recv(PATIENCE_S)

@@ -80,11 +80,12 @@ async def test_a_timeout_closes_the_connection(over_socket: ProviderMaker, fake:
 
 
 async def test_a_slow_consumer_is_no_idle_provider(over_socket: ProviderMaker) -> None:
-    hurried = Deadlines(first_token_s=0.3, idle_s=0.3, total_s=20)
-    parts = []
+    hurried = Deadlines(first_token_s=30, idle_s=1, total_s=60)
+    parts: list[Delta | Completion] = []
     async for part in over_socket(EndpointKind.OPENAI).stream(request("fake:tokens=3,rate=100", deadlines=hurried)):
+        if not parts:
+            await asyncio.sleep(1.2)
         parts.append(part)
-        await asyncio.sleep(0.4)
 
     assert isinstance(parts[-1], Completion)
 

@@ -68,7 +68,7 @@ def test_a_cancel_ends_the_run_wherever_it_is(ask: Asker, engine: EngineHost, at
     assert cancel_run(run=run, by=ask.user)
 
     begun = calls(run)
-    wait_until(lambda: not open_calls(run), "the calls in flight are closed and booked", patience_s=15)
+    wait_until(lambda: not open_calls(run), "the calls in flight are closed and booked")
     assert ended(run).status == RunStatus.CANCELLED
     assert event_types(run)[-1] == "run_finished"
     assert calls(run) == begun

@@ -1,5 +1,6 @@
 """How a run goes on when models fail: retry, fallback, weaker structure, repair, and the best that is left."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -157,11 +158,16 @@ def test_without_a_chairman_the_first_choice_stands_word_for_word(scripted: Stag
 
 
 def test_a_straggler_is_not_waited_for_and_what_it_brings_is_kept_apart(scripted: Stage) -> None:
+    others_went_on = asyncio.Event()
+
     def slow(request: CompletionRequest, call: int) -> Answer:
-        return Reply(text="At last.", delay_s=0.3)
+        return Reply(text="At last.", after=others_went_on)
 
     def chairman_slower(request: CompletionRequest, call: int) -> Answer:
-        return Reply(text="The result.", delay_s=1.0) if name_of(request) == "chair" else except_for("seat4", slow)(request, call)
+        if name_of(request) == "chair":
+            others_went_on.set()
+            return Reply(text="The result.", delay_s=1.0)
+        return except_for("seat4", slow)(request, call)
 
     run = play(scripted(chairman_slower, seats=4, quorum=3, soft_deadline_s=0).ask()).run
 
@@ -172,11 +178,14 @@ def test_a_straggler_is_not_waited_for_and_what_it_brings_is_kept_apart(scripted
 
 
 def test_a_straggler_that_fails_is_not_tried_again_and_harms_nobody(scripted: Stage) -> None:
+    others_went_on = asyncio.Event()
+
     def slow_and_broken(request: CompletionRequest, call: int) -> Answer:
-        return Reply(text="At l", delay_s=0.3, error=BrokenStream("It broke off."))
+        return Reply(text="At l", after=others_went_on, error=BrokenStream("It broke off."))
 
     def chairman_slower(request: CompletionRequest, call: int) -> Answer:
         if name_of(request) == "chair":
+            others_went_on.set()
             return Reply(text="The result.", delay_s=1.0)
         return except_for("seat4", slow_and_broken)(request, call)
 

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def slow(request: CompletionRequest, call: int) -> Answer:
-    return Reply(text="At last.", delay_s=0.3) if request.schema is None else by_seat(request, call)
+    return Reply(text="At last.", delay_s=2) if request.schema is None else by_seat(request, call)
 
 
 def test_a_step_that_is_given_up_while_it_waits_for_its_turn_is_never_called(scripted: Stage) -> None:

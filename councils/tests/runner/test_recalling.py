@@ -221,7 +221,7 @@ def test_a_seat_that_is_asked_beside_recalled_ones_has_the_time_that_they_took(s
             return by_seat(request, call)
         if name_of(request) == "seat1":
             return Reply(text="Cut he", delay_s=1.6, finish_reason=FinishReason.LENGTH)
-        return Reply(text=f"From {name_of(request)}.", delay_s=1.2)
+        return Reply(text=f"From {name_of(request)}.", delay_s=2.5)
 
     council = scripted(script, soft_deadline_s=1)
     first, second = play(council.ask()).run, play(council.ask()).run

@@ -47,11 +47,22 @@ async def a_writer() -> AsyncIterator[Writer]:
         await asyncio.to_thread(writer.close)
 
 
+async def occupied(writer: Writer) -> tuple[threading.Event, asyncio.Future[None]]:
+    """Returns when the thread is busy, which it is until the gate is opened."""
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        gate.wait(60)
+
+    busy = asyncio.ensure_future(writer(hold))
+    await asyncio.to_thread(begun.wait, 60)
+    return gate, busy
+
+
 async def in_one_batch(writer: Writer, *jobs: Callable[[], Any]) -> list[Any]:
     """Run these jobs in one commit: all are queued while the thread is busy with another."""
-    gate = threading.Event()
-    busy = asyncio.ensure_future(writer(gate.wait, 10))
-    await asyncio.sleep(0.05)
+    gate, busy = await occupied(writer)
     waiting: list[Awaitable[Any]] = [asyncio.ensure_future(writer(job)) for job in jobs]
     await asyncio.sleep(0)
     gate.set()
@@ -68,10 +79,8 @@ async def test_writes_are_done_in_order_and_answered() -> None:
 
 async def test_a_sign_of_life_is_written_first_then_what_was_paid_for_then_the_rest() -> None:
     order: list[str] = []
-    gate = threading.Event()
     async with a_writer() as writer:
-        busy = asyncio.ensure_future(writer(gate.wait, 10))
-        await asyncio.sleep(0.05)
+        gate, busy = await occupied(writer)
         begun = asyncio.ensure_future(writer(order.append, "begun"))
         await asyncio.sleep(0)
         paid = asyncio.ensure_future(writer.book(order.append, "paid"))
@@ -133,10 +142,9 @@ def count_and_close() -> int:
 
 async def test_who_stops_waiting_does_not_undo_the_work() -> None:
     async with a_writer() as writer:
-        gate = threading.Event()
-        busy = asyncio.ensure_future(writer(gate.wait, 10))
+        gate, busy = await occupied(writer)
         waiting = asyncio.ensure_future(writer(add, "a"))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)
         waiting.cancel()
         gate.set()
         await busy

@@ -42,7 +42,7 @@ def allowed(rule: Rule, identity: str) -> bool:
     return verdict.allowed
 
 
-def test_a_full_bucket_gives_its_burst_and_not_one_more(in_memory: None) -> None:
+def test_a_full_bucket_gives_its_burst_and_not_one_more(in_memory: None, clock: list[float]) -> None:
     assert [allowed(SLOW, "ada") for _ in range(22)] == [True] * 20 + [False] * 2
 
 
@@ -71,7 +71,7 @@ def test_who_asks_slower_than_the_rate_is_never_refused(in_memory: None, clock: 
         clock[0] += 30
 
 
-def test_a_refusal_says_when_to_come_back(in_memory: None) -> None:
+def test_a_refusal_says_when_to_come_back(in_memory: None, clock: list[float]) -> None:
     for _ in range(20):
         take(SLOW, "ada")
     refusal = take(SLOW, "ada")
@@ -80,7 +80,7 @@ def test_a_refusal_says_when_to_come_back(in_memory: None) -> None:
     assert refusal.headers()["Retry-After"] == "36"
     assert refusal.headers()["X-RateLimit-Limit"] == "100"
     assert refusal.headers()["X-RateLimit-Remaining"] == "0"
-    assert abs(int(refusal.headers()["X-RateLimit-Reset"]) - time.time() - 720) < 10
+    assert abs(int(refusal.headers()["X-RateLimit-Reset"]) - time.time() - 720) < 60
 
 
 def test_an_answer_says_what_is_left_and_no_wait(in_memory: None) -> None:

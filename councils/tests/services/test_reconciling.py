@@ -88,7 +88,7 @@ def council(db: None) -> CouncilConfiguration:
     return make_council(seats=3)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(moves=st.lists(MOVES, min_size=5, max_size=25))
 def test_accounts_agree_with_the_ledger_after_any_course_of_two_runs(
     council: CouncilConfiguration, moves: list[tuple[int, str, int, int]]

@@ -30,15 +30,15 @@ pytestmark = [
 ]
 
 KEY = "opinion:agent_1"
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 def until_somebody_waits() -> None:
-    """Return when a session waits for a lock."""
+    """Return when a session of this database waits for a lock."""
     deadline = time.monotonic() + PATIENCE_S
     with connection.cursor() as cursor:
         while time.monotonic() < deadline:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
             if cursor.fetchone() != (0,):
                 return
             time.sleep(0.01)
