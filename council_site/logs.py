@@ -152,6 +152,9 @@ def logging_config(*, level: str, structured: bool) -> dict[str, Any]:
             "councils.access": {"level": level if structured or level == "DEBUG" else "WARNING"},
             # Strangers can ask for any host as often as they like: they get their 400, the log is not theirs to fill.
             "django.security.DisallowedHost": {"level": "CRITICAL"},
+            # Every name that a template looks for in vain, with all that the page knows: too much, and not for a log.
+            "django.template": {"level": "INFO"},
+            "celery.utils.functional": {"level": "INFO"},
             "httpx": {"level": "WARNING"},
             "daphne": {"level": "WARNING"},
             "opentelemetry": {"level": "ERROR"},
