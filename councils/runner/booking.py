@@ -30,8 +30,7 @@ from councils.runner.watching import OpenCall, call_ended
 from councils.runner.work import RunWork
 from councils.snapshot import ModelTarget
 from councils.store.budgets import BudgetExhausted
-from councils.store.calls import Begun, Booking, Sending, StepHasResult, StepRef, StepWrite, begin_call, recall_call, settle_call
-from councils.store.events import Event
+from councils.store.calls import Begun, Booking, Sending, Settled, StepHasResult, StepRef, StepWrite, begin_call, recall_call, settle_call
 from councils.store.ownership import LostRun
 from councils.store.steps import record_step
 
@@ -155,10 +154,10 @@ class StepBooks:
 
     async def settle(self, begun: Begun, booking: Booking, write: StepWrite | None = None, *, headers_ms: int | None = None) -> None:
         """Book a call and, with it, what its step became. Raises ``LostRun`` when the run is not ours any more; the call is booked."""
-        accepted, events = await self._book(begun, booking, write, headers_ms=headers_ms)
-        if not accepted:
+        settled = await self._book(begun, booking, write, headers_ms=headers_ms)
+        if not settled.accepted:
             raise LostRun
-        self.work.broadcast.events(events)
+        self.work.broadcast.events(settled.events)
 
     async def cancelled(self, begun: Begun, target: ModelTarget, request: CompletionRequest, sent: float) -> None:
         """Book a call that was closed by us. What it had written stays readable."""
@@ -167,24 +166,23 @@ class StepBooks:
         booking = replace(facts, error_kind="cancelled", unfinished=self.work.unfinished(self.ref.key))
         await self._book(begun, booking, None)
 
-    async def _book(
-        self, begun: Begun, booking: Booking, write: StepWrite | None, *, headers_ms: int | None = None
-    ) -> tuple[bool, list[Event]]:
+    async def _book(self, begun: Begun, booking: Booking, write: StepWrite | None, *, headers_ms: int | None = None) -> Settled:
         booked = asyncio.ensure_future(self.work.writer.book(settle_call, self.work.claim, self.ref, begun, booking, write))
+        settled: Settled | None = None
         try:
-            accepted, events = await asyncio.shield(booked)
+            settled = await asyncio.shield(booked)
         except asyncio.CancelledError:
-            accepted, _ = await booked
-            if accepted and write is not None:
+            settled = await booked
+            if settled.accepted and write is not None:
                 self._learn(write)
             raise
         finally:
             if (call := self._open.pop(begun.call_id, None)) is not None:
-                call_ended(call, booking, headers_ms)
-        if accepted and write is not None:
+                call_ended(call, booking, headers_ms, counted=settled is not None and settled.orphan)
+        if settled.accepted and write is not None:
             self._learn(write)
             self.work.broadcast.end(self.ref.key)
-        return accepted, events
+        return settled
 
     def _learn(self, write: StepWrite) -> None:
         """Take the committed result into the engine's view. One that was given up on stays out of the deliberation."""

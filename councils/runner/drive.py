@@ -6,9 +6,6 @@ import logging
 import time
 from collections.abc import Sequence
 
-from django.conf import settings
-from django.db import Error as DatabaseFault
-
 from councils.engine.actions import Action, CountVotes, FailStep, Finish, MarkLate, StartCall, Wait
 from councils.engine.deliberation import StepState, count_votes, next_actions
 from councils.engine.panel import final_tally
@@ -18,7 +15,7 @@ from councils.runner.attempts import StepAttempts
 from councils.runner.recalling import answer_step
 from councils.runner.work import RunWork
 from councils.store.calls import StepRef, StepWrite
-from councils.store.ownership import LostRun, heartbeat, release
+from councils.store.ownership import Life, LostRun, release
 from councils.store.runs import RunEnd, finish_run
 from councils.store.steps import mark_late, record_step, save_tally
 from councils.telemetry import scope
@@ -46,7 +43,6 @@ class Driver:
                 self.work.watch.close()
 
     async def _drive(self) -> None:
-        beating = asyncio.create_task(self._beat())
         try:
             while await self._act(next_actions(self.work.spec, self._view(), elapsed_s=self.work.elapsed_s())):
                 self._reap()
@@ -57,11 +53,14 @@ class Driver:
             await self.work.writer(release, self.work.claim, elapsed_ms=self._elapsed_ms())
             raise
         finally:
-            beating.cancel()
             await self._stop_calls()
             if self._lost:
                 self.work.broadcast.changed()
             self.work.broadcast.close()
+
+    def life(self) -> Life:
+        """The sign that this run's owner lives."""
+        return Life(self.work.claim, self._elapsed_ms())
 
     def lose(self) -> None:
         """The run was taken from us, for instance cancelled: stop at once."""
@@ -182,19 +181,6 @@ class Driver:
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(outcome, Exception) and not isinstance(outcome, LostRun):
                 logger.error("call ended with an error while its run was stopped", exc_info=outcome)
-
-    async def _beat(self) -> None:
-        """Show life every few seconds; stop the run when it is not ours any more."""
-        while True:
-            await asyncio.sleep(settings.RUN_HEARTBEAT_S)
-            try:
-                ours = await self.work.writer.first(heartbeat, self.work.claim, elapsed_ms=self._elapsed_ms())
-            except DatabaseFault:
-                # Nobody can take the run while the database is away; whether it is still ours shows when it is back.
-                continue
-            if not ours:
-                self.lose()
-                return
 
     def _elapsed_ms(self) -> int:
         return round(self.work.elapsed_s() * 1000)

@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,10 +26,11 @@ from councils.live.drafts import drafts_are_shared, keep_drafts
 from councils.providers import client
 from councils.runner.drive import Driver
 from councils.runner.switchboard import Switchboard
+from councils.runner.trouble import Trouble
 from councils.runner.work import RunWork
 from councils.runner.writer import Writer
 from councils.store.claims import Claimed, LiveRun, Sign, claim_run, live_runs, orphan_calls_of_ended_run, stray_calls
-from councils.store.ownership import drop, release
+from councils.store.ownership import drop, release, show_life
 from councils.store.seated import seated_models
 from councils.store.signs import sign, sign_off
 from councils.telemetry import metrics
@@ -92,6 +93,7 @@ class EngineHost:
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._ending: threading.Thread | None = None
         self._drivers: dict[int, asyncio.Task[None]] = {}
         self._driving: dict[int, Driver] = {}
         self._strays: dict[int, float] = {}
@@ -119,14 +121,20 @@ class EngineHost:
             raise
 
     def stop(self) -> None:
-        """Hand all runs back and end the loop. Another process may take them at once."""
-        if self._loop is None or self._thread is None:
-            return
-        # Requests that are still answered meanwhile must not send runs to a loop that ends: whoever has an engine finds them.
-        loop, self._loop = self._loop, None
-        loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
-        self._thread = None
+        """Hand all runs back and end the loop. Another process may take them at once.
+
+        Whoever calls this while another thread does returns with that one: a process that goes on to its end meanwhile takes the threads
+        from under a loop that still lets go of what it holds.
+        """
+        if (loop := self._loop) is not None:
+            # Requests that are still answered meanwhile must not send runs to a loop that ends: whoever has an engine finds them.
+            self._ending, self._loop = self._thread, None
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._stopping.set)
+        if self._ending is not None:
+            self._ending.join()
+            if self._thread is self._ending:
+                self._thread = None
 
     def submit(self, run_pk: int) -> None:
         """Drive this run if this process has an engine; else the scan of one that has will find it."""
@@ -157,14 +165,18 @@ class EngineHost:
         # writer anyway, and saves a commit when that does both.
         self._cache_writer = self._writer if connection.vendor == "sqlite" else Writer()
         self._flights = Flights(Shelf(self._cache_writer))
-        chores = [asyncio.create_task(self._scan())]
+        self._watch = Watch(settings.RUN_LEASE_TTL_S, LONGEST_GAP_S)
+        living = asyncio.create_task(self._again(self._show_life, every_s=settings.RUN_HEARTBEAT_S))
+        chores = [asyncio.create_task(self._again(self._look_for_runs, every_s=SCAN_S))]
         if drafts_are_shared():
-            chores.append(asyncio.create_task(self._keep_drafts()))
+            chores.append(asyncio.create_task(self._again(self._keep_drafts, every_s=DRAFTS_S)))
         ready.set_result(None)
         await self._stopping.wait()
         for task in [*chores, *self._drivers.values()]:
             task.cancel()
         await asyncio.wait([*chores, *self._drivers.values()], timeout=STOP_S)
+        # Not before the runs are handed over, or others may take them for those of a dead one.
+        living.cancel()
         try:
             await self._flights.shelf.flush()
             with contextlib.suppress(DatabaseFault):
@@ -214,22 +226,36 @@ class EngineHost:
                 await self._writer(release, claimed.claim, elapsed_ms=claimed.elapsed_ms)
             raise
 
-    async def _scan(self) -> None:
-        watch = Watch(settings.RUN_LEASE_TTL_S, LONGEST_GAP_S)
+    async def _again(self, chore: Callable[[], Awaitable[None]], *, every_s: float) -> None:
+        """Do this for ever, with pauses of so many seconds."""
+        trouble = Trouble(logger)
         while True:
             try:
-                await self._know_models()
-                runs = await self._writer(live_runs)
-                for run_pk, dead in watch.dead(runs, now=time.monotonic()).items():
-                    self._drive_soon(run_pk, dead)
-                await self._sweep(await self._writer(stray_calls))
-                await self._flights.shelf.flush_if_due()
-                await self._sign()
-            except DatabaseFault:
-                logger.warning("the database is away; runs go on when it is back")
-            except Exception:  # Without its scan a process would hold its runs, show no life, and take none for ever.
-                logger.exception("a look for runs failed; the next one follows")
-            await asyncio.sleep(SCAN_S)
+                await chore()
+                trouble.over()
+            except DatabaseFault as fault:
+                # The writer has told more of it.
+                trouble.met("the database is away; runs go on when it is back", fault, in_full=False)
+            except Exception as fault:  # Without its chores a process would hold its runs, show no life, and take none for ever.
+                trouble.met(f"{chore.__name__.strip('_').replace('_', ' ')} failed; it is tried again", fault)
+            await asyncio.sleep(every_s)
+
+    async def _show_life(self) -> None:
+        """Show that the owner of this process's runs lives; stop those that are not its own any more."""
+        driving = dict(self._driving)
+        if driving:
+            for run_pk in await self._writer.first(show_life, [driver.life() for driver in driving.values()]):
+                driving[run_pk].lose()
+
+    async def _look_for_runs(self) -> None:
+        """Take the runs that nobody owns, and close what nobody will."""
+        await self._know_models()
+        runs = await self._writer(live_runs)
+        for run_pk, dead in self._watch.dead(runs, now=time.monotonic()).items():
+            self._drive_soon(run_pk, dead)
+        await self._sweep(await self._writer(stray_calls))
+        await self._flights.shelf.flush_if_due()
+        await self._sign()
 
     async def _sweep(self, strays: dict[int, list[int]]) -> None:
         """Close calls that nobody will book any more: open since the lease's time although their run has ended."""
@@ -254,17 +280,13 @@ class EngineHost:
             await self._writer(sign, self.worker, kind=settings.RUN_ENGINE, runs=len(self._driving), left_alone=left_alone)
 
     async def _keep_drafts(self) -> None:
-        while True:
-            await asyncio.sleep(DRAFTS_S)
-            fresh = [driver.work.broadcast for driver in self._driving.values() if driver.work.broadcast.dirty]
-            if fresh:
-                for broadcast in fresh:
-                    broadcast.dirty = False
-                drafts = {broadcast.run_id: broadcast.drafts() for broadcast in fresh}
-                try:
-                    await asyncio.to_thread(keep_drafts, drafts)
-                except Exception:  # Only late viewers miss a draft, until the next one.
-                    logger.exception("drafts were not kept")
+        """Put what seats have written so far where other processes find it. Where that fails, only late viewers miss it."""
+        fresh = [driver.work.broadcast for driver in self._driving.values() if driver.work.broadcast.dirty]
+        if fresh:
+            for broadcast in fresh:
+                broadcast.dirty = False
+            drafts = {broadcast.run_id: broadcast.drafts() for broadcast in fresh}
+            await asyncio.to_thread(keep_drafts, drafts)
 
 
 _host = EngineHost()

@@ -89,8 +89,11 @@ class RunWatch:
         self._span = NOTHING
 
 
-def call_ended(call: OpenCall, booking: Booking, headers_ms: int | None) -> None:
-    """Count what a call brought, once it is booked. ``headers_ms``: from sending until the provider began to answer."""
+def call_ended(call: OpenCall, booking: Booking, headers_ms: int | None, *, counted: bool = False) -> None:
+    """Count what a call brought, once it is booked. ``headers_ms``: from sending until the provider began to answer.
+
+    ``counted``: as a call it was counted by whoever took it for lost.
+    """
     target, span = call.target, call.span
     if call.cached:
         metrics.call_cached(model=target.name, provider=label_of(target))
@@ -103,6 +106,7 @@ def call_ended(call: OpenCall, booking: Booking, headers_ms: int | None) -> None
             prompt_tokens=booking.prompt_tokens,
             completion_tokens=booking.completion_tokens,
             cost_usd=booking.cost_usd,
+            counted=counted,
         )
         metrics.call_ended(model=target.name, provider=label_of(target), end=end)
         _note_times(span, booking, headers_ms)

@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
+from councils.runner.trouble import Trouble
 from councils.store.budgets import accounts_of, lock
 from councils.store.claims import claim_run, orphan_calls_of_ended_run
 from councils.store.moments import is_moment
@@ -91,6 +92,7 @@ class Writer:
     def __init__(self) -> None:
         self._jobs: queue.PriorityQueue[tuple[_Turn, int, _Job | None]] = queue.PriorityQueue()
         self._count = count()
+        self._trouble = Trouble(logger)
         self._thread = threading.Thread(target=self._run, name="council-writer", daemon=True)
         self._thread.start()
 
@@ -131,7 +133,8 @@ class Writer:
     def _run(self) -> None:
         while True:
             batch = [self._jobs.get()]
-            while len(batch) < BATCH and not self._jobs.empty():
+            # A sign of life is committed by itself: what else waits takes longer, and the sign locks all runs of this process.
+            while batch[0][0] is not _Turn.LIFE and len(batch) < BATCH and not self._jobs.empty():
                 batch.append(self._jobs.get())
             jobs = [job for _, _, job in batch if job is not None]
             self._commit(jobs)
@@ -158,11 +161,13 @@ class Writer:
             for job in jobs:
                 self._attempt_alone(job)
         except Exception as error:  # Mostly the database. Whatever it is, who waits must hear of it, and the thread must live on.
-            logger.exception("not committed, %d writes failed", len(jobs))
+            self._trouble.met(f"not committed, {len(jobs)} writes failed", error)
             for job in jobs:
                 job.outcome, job.error = None, error
             # The next batch starts with a new connection; this one may be dead.
             connection.close()
+        else:
+            self._trouble.over()
 
     def _attempt_alone(self, job: _Job) -> None:
         job.outcome = job.error = None

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
@@ -97,6 +97,17 @@ class Booking:
     findings: Sequence[str] = ()
 
 
+class Settled(NamedTuple):
+    """What became of a booking: whether its result counted, and the events.
+
+    An ``orphan`` was taken for lost before, and counted so; now it is known what it brought.
+    """
+
+    accepted: bool
+    events: list[Event]
+    orphan: bool = False
+
+
 @moment
 def begin_call(
     claim: Claim,
@@ -144,19 +155,20 @@ def begin_call(
 
 
 @moment
-def settle_call(claim: Claim, ref: StepRef, begun: Begun, booking: Booking, result: StepWrite | None = None) -> tuple[bool, list[Event]]:
+def settle_call(claim: Claim, ref: StepRef, begun: Begun, booking: Booking, result: StepWrite | None = None) -> Settled:
     """Book a call and, with it, what its step became (``None``: the step goes on).
 
-    The booking stands in any case; the result only counts while the claim holds and the step is open. Returns whether it counted,
-    and the events. Booking twice does nothing, and says the same again without the events.
+    The booking stands in any case; the result only counts while the claim holds and the step is open. Booking twice does nothing, and
+    says the same again without the events.
     """
     claim.lock_accounts()
     run = hold(claim.run_pk)
     owned, before = is_owner(run, claim), Position.of(run)
-    if not _book(run, begun, booking):
+    stood = _book(run, begun, booking)
+    if stood is None:
         # It was committed before, and the answer to that got lost on the way: the result stands, and so does its event.
-        return owned, []
-    events = []
+        return Settled(owned, [])
+    events: list[Event] = []
     if owned and booking.error_kind:
         events.append(append(run, EventType.CALL_FAILED, _failure(ref, begun, booking)))
     accepted = owned and (result is None or conclude(run, ref, result, events))
@@ -168,7 +180,7 @@ def settle_call(claim: Claim, ref: StepRef, begun: Begun, booking: Booking, resu
         RunStep.objects.filter(run=run, key=ref.key, status__in=given_up, text="").update(text=booking.unfinished)
     budgets.move(claim.holds, before, Position.of(run))
     keep(run, "prompt_tokens", "completion_tokens", "known_cost_usd", "unknown_costs", "open_usd", "barren_deaths")
-    return accepted, events
+    return Settled(accepted, events, orphan=stood is CallStatus.ORPHANED)
 
 
 @moment
@@ -177,7 +189,8 @@ def recall_call(
 ) -> tuple[Begun, bool, list[Event]]:
     """Write down a call whose answer is there already, with what its step becomes: nothing is waited for, so both are one commit.
 
-    Returns what ``begin_call`` and ``settle_call`` return, and raises what they raise. Done twice, it says the same again without events.
+    Returns what ``begin_call`` returns, whether the result counted, and the events. Raises what these raise. Done twice, it says the same
+    again without events.
     """
     try:
         begun = begin_call(claim, ref, target, attempt=attempt, sending=sending)
@@ -187,13 +200,14 @@ def recall_call(
         if call is None:
             raise
         return Begun(call_pk=call.pk, call_id=call.public_id, attempt=attempt, events=[]), True, []
-    return begun, *settle_call(claim, ref, begun, booking, result)
+    settled = settle_call(claim, ref, begun, booking, result)
+    return begun, settled.accepted, settled.events
 
 
-def _book(run: CouncilRun, begun: Begun, booking: Booking) -> bool:
+def _book(run: CouncilRun, begun: Begun, booking: Booking) -> CallStatus | None:
     """Close the call and charge it. An orphan is booked by its old owner if that turns up: then its cost becomes known.
 
-    What staff have booked for an orphan meanwhile stands.
+    What staff have booked for an orphan meanwhile stands. Returns how the call stood before, ``None`` where it was closed already.
     """
     cost = None if booking.cost_usd is None else _storable(booking.cost_usd, begun)
     facts = {name: getattr(booking, name) for name in _BOOKED} | {
@@ -204,21 +218,23 @@ def _book(run: CouncilRun, begun: Begun, booking: Booking) -> bool:
         "finished_at": timezone.now(),
     }
     if ModelCall.objects.filter(pk=begun.call_pk, status=CallStatus.SENDING.value).update(**facts):
+        stood = CallStatus.SENDING
         charge(run, begun.call_pk, cost=cost)
     elif orphan := _orphan(begun):
+        stood = CallStatus.ORPHANED
         ModelCall.objects.filter(pk=begun.call_pk).update(**facts)
         if cost is not None:
             # An orphan that stays unknown needs no second entry to say so.
             run.unknown_costs -= orphan.cost_usd is None
             charge(run, begun.call_pk, cost=cost, kind=EntryKind.CORRECTED)
     else:
-        return False
+        return None
     if cost is not None:
         # What may yet turn out to cost something stays reserved; this is known.
         run.open_usd -= begun.reserved_usd
     run.prompt_tokens += booking.prompt_tokens or 0
     run.completion_tokens += booking.completion_tokens or 0
-    return True
+    return stood
 
 
 def _storable(cost: Decimal, begun: Begun) -> Decimal:

@@ -1,15 +1,16 @@
 """Who may move a run: claimed by compare-and-set, shown by a heartbeat, lost for good when the epoch moves on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import Case, F, QuerySet, When
 
 from councils.engine.types import RunStatus
 from councils.models import CouncilRun
 from councils.store.budgets import Hold, lock
 from councils.store.events import hold
+from councils.store.moments import moment
 
 
 class LostRun(Exception):
@@ -48,10 +49,41 @@ def is_owner(run: CouncilRun, claim: Claim) -> bool:
     return run.epoch == claim.epoch and run.status == RunStatus.RUNNING.value
 
 
-def heartbeat(claim: Claim, *, elapsed_ms: int) -> bool:
-    """Show that the owner lives. ``False``: the run is not ours any more."""
-    mine = CouncilRun.objects.filter(pk=claim.run_pk, epoch=claim.epoch, status=RunStatus.RUNNING.value)
-    return mine.update(heartbeat=F("heartbeat") + 1, elapsed_ms=elapsed_ms) == 1
+@dataclass(frozen=True, slots=True)
+class Life:
+    """That the owner of a run lives, and how long the run has taken so far."""
+
+    claim: Claim
+    elapsed_ms: int
+
+
+@moment
+def show_life(lives: Sequence[Life]) -> list[int]:
+    """Show that the owner of these runs lives. Returns the numbers of those that are not its own any more.
+
+    All in two statements: a process drives hundreds of runs, and one that had to show life for each alone could be too busy to be seen
+    alive. A run that somebody else moves at this moment is not waited for, or the others would seem dead meanwhile: it is next time.
+    """
+    told = {life.claim.run_pk: life for life in lives}
+    rows = CouncilRun.objects.filter(pk__in=told).order_by("pk")
+    found = _stands(rows.select_for_update(skip_locked=True, no_key=True))
+    mine = [life for pk, life in told.items() if found.get(pk) == _owned_by(life.claim)]
+    if mine:
+        elapsed = Case(*(When(pk=life.claim.run_pk, then=life.elapsed_ms) for life in mine))
+        CouncilRun.objects.filter(pk__in=[life.claim.run_pk for life in mine]).update(heartbeat=F("heartbeat") + 1, elapsed_ms=elapsed)
+    if busy := told.keys() - found.keys():
+        found |= _stands(rows.filter(pk__in=busy))
+    return [pk for pk, life in told.items() if found.get(pk) != _owned_by(life.claim)]
+
+
+def _stands(rows: QuerySet[CouncilRun]) -> dict[int, tuple[int, str]]:
+    """Epoch and status of runs by their numbers."""
+    return {pk: (epoch, status) for pk, epoch, status in rows.values_list("pk", "epoch", "status")}
+
+
+def _owned_by(claim: Claim) -> tuple[int, str]:
+    """Epoch and status of a run while this claim holds."""
+    return claim.epoch, RunStatus.RUNNING.value
 
 
 def drop(claim: Claim) -> None:

@@ -131,7 +131,10 @@ def socket_closed() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnd:
-    """How a call ended that was sent. ``status`` is that of the books; what is unknown is ``None`` and not counted."""
+    """How a call ended that was sent. ``status`` is that of the books; what is unknown is ``None`` and not counted.
+
+    A ``counted`` one was counted as orphaned before: what it brought is added, and no second call.
+    """
 
     status: str
     error: str = ""
@@ -140,6 +143,7 @@ class CallEnd:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cost_usd: Decimal | None = None
+    counted: bool = False
 
 
 @_never_raises
@@ -155,7 +159,8 @@ def models_known(pairs: Iterable[tuple[str, str]]) -> None:
 def call_ended(*, model: str, provider: str, end: CallEnd) -> None:
     """A call was booked."""
     model, provider = bounded(model, provider)
-    LLM_REQUESTS.labels(model, provider, end.status).inc()
+    if not end.counted:
+        LLM_REQUESTS.labels(model, provider, end.status).inc()
     if end.took_ms is not None:
         LLM_DURATION.labels(model, provider).observe(end.took_ms / 1000)
     if end.first_token_ms is not None:

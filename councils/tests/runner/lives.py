@@ -19,7 +19,6 @@ from councils.runner.switchboard import Switchboard
 from councils.runner.work import RunWork
 from councils.runner.writer import Writer
 from councils.store.claims import claim_run, live_runs, orphan_calls_of_ended_run, stray_calls
-from councils.store.ownership import heartbeat
 
 T = TypeVar("T")
 
@@ -38,7 +37,7 @@ class How(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The write with this number (from 0, heartbeats not counted), or the first of this name, goes wrong in this way."""
+    """The write with this number (from 0), or the first of this name, goes wrong in this way."""
 
     point: int | str
     how: How
@@ -64,7 +63,7 @@ class FaultyWriter(Writer):
         name = work.func.__name__
         if self.dead.is_set():
             raise asyncio.CancelledError
-        if name in (heartbeat.__name__, live_runs.__name__):
+        if name == live_runs.__name__:
             return await super()._do(turn, work)
         self.written.append(name)
         fault = self.fault

@@ -5,10 +5,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+import pytest
+
 from councils.engine.types import CompletionRequest, RunStatus, StepStatus
-from councils.models import CallStatus, LedgerEntry, ModelCall, Provider, RunStep
+from councils.models import CallStatus, EntryKind, LedgerEntry, ModelCall, Provider, RunStep
 from councils.providers.scripted import Answer, Reply
+from councils.runner import booking
 from councils.store.calls import settle_call
+from councils.store.claims import claim_run, live_runs
 from councils.tests.runner.lives import FaultyWriter, audit_scripted, drive, play
 from councils.tests.runner.scripts import Scripted, by_seat, except_for
 
@@ -87,3 +91,27 @@ def test_an_answer_that_is_being_booked_when_its_run_is_stopped_is_kept_and_paid
     assert ended.status == RunStatus.SUCCEEDED
     assert ModelCall.objects.filter(run=run, step=booked.step).count() == 1
     assert audit_scripted(ended, council.provider).problems == []
+
+
+async def take_while_booking(run_pk: int) -> None:
+    """Drive a run that another worker takes in the moment in which the first answer is being booked."""
+    writer = Gate()
+    try:
+        driving = asyncio.create_task(drive(run_pk, writer))
+        await writer.reached.wait()
+        (watched,) = await writer(live_runs)
+        assert await writer(claim_run, run_pk, worker="second", dead=watched.sign) is not None
+        writer.open.set()
+        await driving
+    finally:
+        await asyncio.to_thread(writer.close)
+
+
+def test_a_call_that_was_taken_for_lost_and_comes_home_is_not_counted_again(scripted: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[bool] = []
+    monkeypatch.setattr(booking, "call_ended", lambda *_, **how: counted.append(how["counted"]))
+    run = scripted().ask()
+
+    asyncio.run(take_while_booking(run.pk))
+
+    assert counted.count(True) == LedgerEntry.objects.filter(kind=EntryKind.CORRECTED).count() > 0

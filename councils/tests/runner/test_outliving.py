@@ -46,7 +46,6 @@ async def test_keeping_drafts_outlives_a_fault_that_nobody_foresaw(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept: list[int] = []
-    monkeypatch.setattr(host, "DRAFTS_S", 0.01)
     monkeypatch.setattr(host, "keep_drafts", failing_once(lambda _: None, kept))
     engine = EngineHost()
 
@@ -60,7 +59,7 @@ async def test_keeping_drafts_outlives_a_fault_that_nobody_foresaw(
             return {}
 
     engine._driving[1] = SimpleNamespace(work=SimpleNamespace(broadcast=Talking()))  # type: ignore[assignment]
-    keeping = asyncio.create_task(engine._keep_drafts())
+    keeping = asyncio.create_task(engine._again(engine._keep_drafts, every_s=0.01))
     async with asyncio.timeout(30):
         while len(kept) < 4:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)

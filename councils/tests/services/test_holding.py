@@ -10,7 +10,6 @@ from councils.runner.host import EngineHost
 from councils.services.attention import runs_needing_attention
 from councils.services.holding import continue_run, give_up_run, hold_live_runs
 from councils.store.claims import claim_run, live_runs
-from councils.store.ownership import heartbeat
 from councils.tests.durability.support import Asker, ended, wait_until
 from councils.tests.factories import make_run
 from councils.tests.store.support import Owner
@@ -37,7 +36,7 @@ def test_whoever_owned_it_finds_it_lost(ask: Asker, quick_engine: None) -> None:
 
     hold_live_runs()
 
-    assert heartbeat(owner.claim, elapsed_ms=1) is False
+    assert not owner.is_alive()
 
 
 def test_only_runs_that_have_not_ended_are_held_and_once(held: CouncilRun) -> None:

@@ -12,7 +12,7 @@ from councils.snapshot import ModelTarget, Snapshot
 from councils.store.calls import Begun, Booking, StepRef, StepWrite, begin_call, settle_call
 from councils.store.claims import claim_run
 from councils.store.events import Event, events_after
-from councils.store.ownership import Claim
+from councils.store.ownership import Claim, Life, show_life
 from councils.store.runs import RunEnd, finish_run
 
 ANSWERED = Booking(status=CallStatus.DONE, prompt_tokens=10, completion_tokens=20, usage_source="reported", cost_usd=Decimal("0.5"))
@@ -44,13 +44,18 @@ class Owner:
         return begin_call(self.claim, ref(key), self.target, attempt=attempt)
 
     def settle(self, key: str, begun: Begun, booking: Booking = ANSWERED, result: StepWrite | None = None) -> tuple[bool, list[Event]]:
-        return settle_call(self.claim, ref(key), begun, booking, result)
+        settled = settle_call(self.claim, ref(key), begun, booking, result)
+        return settled.accepted, settled.events
 
     def answer(self, key: str, text: str = "Blue.") -> Begun:
         """One call that brings the step's result."""
         begun = self.begin(key)
         assert self.settle(key, begun, ANSWERED, done(text))[0]
         return begun
+
+    def is_alive(self, *, elapsed_ms: int = 1) -> bool:
+        """Show life; whether the run is still this owner's."""
+        return show_life([Life(self.claim, elapsed_ms)]) == []
 
     def finish(self, end: RunEnd = SUCCESS) -> list[Event]:
         return finish_run(self.claim, end)

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from councils.engine.types import StepStatus
 from councils.models import CallStatus, CouncilRun, LedgerEntry, ModelCall, RunStep
 from councils.models.budget import MOST_USD
-from councils.store.calls import Sending, StepHasResult, StepWrite, recall_call
+from councils.store.calls import Sending, StepHasResult, StepWrite, recall_call, settle_call
 from councils.store.ownership import LostRun
 from councils.store.runs import cancel
 from councils.store.steps import mark_late
@@ -125,8 +125,9 @@ def test_an_orphan_whose_owner_thaws_gets_its_cost_by_a_correction(owner: Owner)
     owner.run.refresh_from_db()
     assert (call_of(begun).status, owner.run.unknown_costs) == (CallStatus.ORPHANED, 1)
 
-    owner.settle(KEY, begun, ANSWERED, done())
+    settled = settle_call(owner.claim, ref(KEY), begun, ANSWERED, done())
 
+    assert (settled.accepted, settled.orphan) == (False, True)
     owner.run.refresh_from_db()
     assert amounts(begun) == [("charged", None), ("corrected", Decimal("0.5"))]
     assert (owner.run.unknown_costs, owner.run.known_cost_usd) == (0, Decimal("0.5"))

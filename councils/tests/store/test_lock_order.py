@@ -19,7 +19,7 @@ from councils.store.budgets import lock_for
 from councils.store.calls import begin_call
 from councils.store.claims import claim_run
 from councils.store.events import hold
-from councils.store.ownership import heartbeat
+from councils.store.ownership import Life, release, show_life
 from councils.tests.factories import make_run
 from councils.tests.store.support import ANSWERED, Owner, done, ref
 from councils.tests.store.test_budgets import bind, make_account, money, state
@@ -78,11 +78,10 @@ async def test_a_batch_that_claims_a_run_locks_its_accounts_before_any_run() -> 
     outcomes = await meet(
         lambda: lock_for(paid.pk),
         lambda: hold(free.run.pk),
-        partial(heartbeat, free.claim, elapsed_ms=1),
+        partial(release, free.claim, elapsed_ms=1),
         partial(claim_run, paid.pk, worker="first"),
     )
 
-    assert outcomes[0] is True
     assert outcomes[1] is not None
     assert await asyncio.to_thread(_differences_and_close) == []
 
@@ -93,11 +92,29 @@ async def test_a_batch_locks_its_runs_in_the_order_of_their_numbers_whatever_cam
     outcomes = await meet(
         lambda: hold(low.run.pk),
         lambda: hold(high.run.pk),
-        partial(heartbeat, high.claim, elapsed_ms=1),
-        partial(heartbeat, low.claim, elapsed_ms=1),
+        partial(release, high.claim, elapsed_ms=1),
+        partial(release, low.claim, elapsed_ms=1),
     )
 
-    assert outcomes == [True, True]
+    assert outcomes == [None, None]
+
+
+def test_a_sign_of_life_does_not_wait_for_a_run_that_somebody_else_moves() -> None:
+    moved, other = (Owner.of(make_run(status=RunStatus.QUEUED)) for _ in range(2))
+    told: list[list[int]] = []
+
+    def tell() -> None:
+        told.append(show_life([Life(moved.claim, 1), Life(other.claim, 1)]))
+        connection.close()
+
+    with transaction.atomic():
+        hold(moved.run.pk)
+        telling = threading.Thread(target=tell)
+        telling.start()
+        telling.join(PATIENCE_S)
+
+    assert told == [[]], "neither waited nor lost"
+    assert [CouncilRun.objects.get(pk=owner.run.pk).heartbeat for owner in (moved, other)] == [0, 1]
 
 
 async def meet(first: Callable[[], object], then: Callable[[], object], *jobs: partial[Any]) -> list[Any]:

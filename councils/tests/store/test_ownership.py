@@ -4,14 +4,16 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from councils.engine.types import RunStatus, StepStatus
 from councils.models import CallStatus, CouncilRun
 from councils.store.calls import StepWrite
 from councils.store.claims import claim_run, live_runs, orphan_calls_of_ended_run, stray_calls
-from councils.store.ownership import LostRun, heartbeat, release
+from councils.store.ownership import Claim, Life, LostRun, release, show_life
 from councils.store.runs import cancel
 from councils.store.steps import mark_late, record_step, save_tally
+from councils.tests.factories import make_run
 from councils.tests.store.support import FAILED, Owner, call_of, done, events_of, ref, step_of
 
 KEY = "opinion:agent_1"
@@ -33,7 +35,7 @@ def test_an_owned_run_is_not_given_to_another(owner: Owner) -> None:
 
 def test_an_owner_that_has_shown_life_since_it_was_watched_keeps_its_run(owner: Owner) -> None:
     (watched,) = live_runs()
-    heartbeat(owner.claim, elapsed_ms=5)
+    assert owner.is_alive()
 
     assert claim_run(owner.run.pk, worker="second", dead=watched.sign) is None
 
@@ -58,10 +60,32 @@ def test_a_released_run_may_be_taken_at_once_and_nobody_has_died(owner: Owner) -
 
 
 def test_a_replaced_owner_learns_it_from_its_heartbeat(owner: Owner) -> None:
-    assert heartbeat(owner.claim, elapsed_ms=1)
+    assert owner.is_alive()
     Owner.of(owner.run, worker="second")
 
-    assert not heartbeat(owner.claim, elapsed_ms=2)
+    assert not owner.is_alive()
+
+
+def test_an_owner_shows_life_for_all_its_runs_at_once_and_learns_which_are_lost(
+    run: CouncilRun, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    kept, lost, ended, other = owners = [Owner.of(run), *(Owner.of(make_run(status=RunStatus.QUEUED)) for _ in range(3))]
+    Owner.of(lost.run, worker="second")
+    cancel(ended.run.pk, by=None)
+    before = {live.pk: live.sign for live in live_runs()}
+
+    # Two statements, and the savepoint that stands for the transaction here.
+    with django_assert_num_queries(4):
+        told = show_life([Life(owner.claim, 10 * number) for number, owner in enumerate(owners, start=1)])
+
+    assert told == [lost.run.pk, ended.run.pk]
+    changed = {live.pk for live in live_runs() if live.sign != before[live.pk]}
+    assert changed == {kept.run.pk, other.run.pk}
+    assert [CouncilRun.objects.get(pk=owner.run.pk).elapsed_ms for owner in owners] == [10, 0, 0, 40]
+
+
+def test_a_run_that_is_not_there_any_more_is_lost(db: None) -> None:
+    assert show_life([Life(Claim(999_999, "gone", 1), 1)]) == [999_999]
 
 
 def test_a_replaced_owner_cannot_release_the_run_of_its_successor(owner: Owner) -> None:
@@ -69,7 +93,7 @@ def test_a_replaced_owner_cannot_release_the_run_of_its_successor(owner: Owner) 
 
     release(owner.claim, elapsed_ms=1)
 
-    assert heartbeat(second.claim, elapsed_ms=2)
+    assert second.is_alive()
     assert [live.free for live in live_runs()] == [False]
 
 

@@ -170,6 +170,14 @@ class TestARun:
         assert grown("llm_requests_total", status="orphaned", **labels) == 1
         assert grown("llm_cost_total", **labels) == pytest.approx(0.25)
 
+    def test_that_comes_home_after_it_was_taken_for_lost_is_no_second_call(self, grown: Value) -> None:
+        end = metrics.CallEnd(status="done", took_ms=900, prompt_tokens=7, completion_tokens=3, cost_usd=Decimal("0.5"), counted=True)
+        metrics.call_ended(model="late", provider="home", end=end)
+
+        assert grown("llm_requests_total", model="late") == 0
+        assert grown("llm_tokens_total") == 10
+        assert grown("llm_cost_total", model="late") == 0.5
+
     def test_an_answer_from_the_cache_is_no_call_and_no_tokens(
         self, asker: User, ask: Asker, engine: EngineHost, grown: Value, settings: Settings
     ) -> None:
