@@ -30,6 +30,8 @@ def carry_out(ground: Ground, options: argparse.Namespace, _chance: random.Rando
         asyncio.run(_meet(crowd, ground.redis, options.mode))
         found = audit(CouncilRun.objects.order_by("pk"), read_log(stack.provider_log))
     crowd.report(found)
+    latest = found.counts["ms event, longest"]
+    found.require(latest <= LATEST_EVENT_MS, f"a viewer saw an event {latest} ms after its commit")
     for run in CouncilRun.objects.exclude(status="succeeded"):
         found.require(False, f"{run} ended as {run.status}: {run.reason}")
     refused = {name: count for name, count in crowd.answers.items() if not name.endswith((" 200", " 202"))}

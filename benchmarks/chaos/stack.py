@@ -1,6 +1,7 @@
 """The processes of the site, as the compose file starts them, and the ways in. Needs Django set up on the same database."""
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -35,6 +36,11 @@ class Worker:
         self._environment = environment
         self._log = log
         self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def owner(self) -> str:
+        """Its name in the runs that it owns."""
+        return f"{socket.gethostname()}:{self.process.pid if self.process else 0}"
 
     def start(self) -> None:
         """Start it; it takes its first run some seconds later."""
