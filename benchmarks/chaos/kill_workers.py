@@ -41,6 +41,7 @@ class ForkedWorker:
         self._name = name
         self._log = log
         self._pid = 0
+        self.ended_by_itself = 0
 
     @property
     def owner(self) -> str:
@@ -62,8 +63,11 @@ class ForkedWorker:
     def send(self, number: signal.Signals) -> None:
         """Send a signal and wait for the end of the process."""
         if self._pid:
-            os.kill(self._pid, number)
-            os.waitpid(self._pid, 0)
+            if os.waitpid(self._pid, os.WNOHANG) == (0, 0):
+                os.kill(self._pid, number)
+                os.waitpid(self._pid, 0)
+            else:
+                self.ended_by_itself += 1
             self._pid = 0
 
 
@@ -83,6 +87,7 @@ def carry_out(ground: Ground, options: argparse.Namespace, chance: random.Random
         found = audit(CouncilRun.objects.order_by("pk"), read_log(stack.provider_log))
     demand_good_ends(found)
     idle.report(found)
+    found.require(not sum(worker.ended_by_itself for worker in crew), "a worker ended before it was killed")
     found.counts["kills"] = options.kills
     found.counts["seconds"] = round(time.monotonic() - began)
     return found
