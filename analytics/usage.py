@@ -26,8 +26,8 @@ from councils.models.budget import to_usd
 USUAL_DAYS = 30
 RAW_DAYS = 31
 """So many days are read from single calls at most."""
-RAW_DAYS_OF_ALL = 7
-"""So many of all users, where only single calls tell: a week of a busy place takes as long to add up as years of its roll-ups."""
+FEW_USERS, RAW_DAYS_OF_MANY = 10, 7
+"""So many days of more users than these, where only single calls tell: a week of a busy place takes longer than years of its roll-ups."""
 MOST_NAMED = 200
 """So many rows of another table that a word names are followed."""
 CHAIRMAN = "chairman"
@@ -50,7 +50,7 @@ class By(StrEnum):
 class Asked:
     """What a report is to tell: whole days, UTC, the last one included, and words that choose whose usage counts; empty means all.
 
-    ``user`` is the beginning of a user name, ``council`` and ``model`` are words in their names, ``seat`` is a part of a seat's name, its
+    ``user`` is a user name or its beginning, ``council`` and ``model`` are words in their names, ``seat`` is a part of a seat's name, its
     id, or "chairman".
     """
 
@@ -157,7 +157,8 @@ def report(asked: Asked) -> Report:
     """In a constant number of queries."""
     table, until, chosen = _table(asked), _summed_until(), _Chosen.by(asked)
     summed = max(until, asked.first) if table and until else asked.first
-    raw_days = RAW_DAYS if table or asked.user or not settings.ENABLE_ANALYTICS else RAW_DAYS_OF_ALL
+    is_wide = table is None and settings.ENABLE_ANALYTICS and (chosen.owners is None or len(chosen.owners) > FEW_USERS)
+    raw_days = RAW_DAYS_OF_MANY if is_wide else RAW_DAYS
     raw_from = max(summed, asked.last - (raw_days - 1) * DAY)
     rows: list[Mapping[str, Any]] = []
     if table and summed > asked.first:
@@ -203,10 +204,9 @@ class _Chosen:
 
     @classmethod
     def by(cls, asked: Asked) -> "_Chosen":
-        owners = User.objects.filter(username__istartswith=asked.user) if asked.user else None
         councils = CouncilConfiguration.objects.filter(name__icontains=asked.council) if asked.council else None
         return cls(
-            owners=None if owners is None else _keys(owners),
+            owners=_owners(asked.user) if asked.user else None,
             councils=None if councils is None else (_keys(councils), asked.council),
             seats=(_seats(asked.seat), asked.seat) if asked.seat else None,
             model=asked.model,
@@ -228,6 +228,13 @@ class _Chosen:
                 agent |= Q(**{place("agent_id"): agent_id, f"{place('council_id')}__in": pks})
             found &= agent
         return found & Q(**{f"{place('model_name')}__icontains": self.model}) if self.model else found
+
+
+def _owners(word: str) -> Sequence[int]:
+    """Who is called so, else all whose names begin so."""
+    named = User.objects.filter(username__istartswith=word).order_by("username").values_list("pk", "username")[:MOST_NAMED]
+    found = {username.lower(): pk for pk, username in named}
+    return [found[word.lower()]] if word.lower() in found else list(found.values())
 
 
 def _keys(rows: QuerySet[Any]) -> list[int]:

@@ -130,6 +130,18 @@ def test_a_user_is_found_by_the_beginning_of_the_name(history: History) -> None:
     owner = history.conversation.owner
 
     assert [line.pk for line in report(asked(By.USER, user=owner.username.upper())).lines] == [owner.pk]
+    assert len(report(asked(By.USER, user="PERS")).lines) == 2
+
+
+def test_a_whole_name_is_one_user_also_where_others_begin_so(history: History) -> None:
+    other = History(model=make_model())
+    type(history.conversation.owner).objects.filter(pk=history.conversation.owner.pk).update(username="ada")
+    type(history.conversation.owner).objects.filter(pk=other.conversation.owner.pk).update(username="adam")
+    ask(history)
+    ask(other)
+    aggregate()
+
+    assert [line.name for line in report(asked(By.USER, user="Ada")).lines] == ["ada"]
 
 
 def test_days_that_are_over_are_not_read_again_and_today_is(history: History, council: CouncilConfiguration) -> None:

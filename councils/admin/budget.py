@@ -147,7 +147,7 @@ class BudgetAdmin(ProductAdmin[Budget]):
         spent, held = (account.spent_usd, account.reserved_usd) if account else (Decimal(0), Decimal(0))
         left, last = max(budget.limit_usd - spent - held, Decimal(0)), period.end(period.start(timezone.now())) - timedelta(days=1)
         figures = (self.used(budget), exact_usd(left), exact_usd(budget.limit_usd), exact_usd(spent), exact_usd(held), f"{last:%Y-%m-%d}")
-        words = "{} <strong>{} left of {}</strong> this {}: {} spent, {} reserved for questions under way. It ends with {}, UTC."
+        words = "{} · <strong>{} left of {}</strong> this {}: {} spent, {} reserved for questions under way. It ends with {}, UTC."
         return format_html(words, *figures[:3], period.value, *figures[3:])
 
     @display(description="used")
