@@ -35,9 +35,9 @@ Without one: ``reset``, ``hang``, ``no_http``. After ``after`` tokens: ``reset_m
 ``malformed`` (two bad events), ``no_choices``, ``null_content``, ``other_model``, ``length``, ``filter``, ``refusal``, ``json`` (one piece
 although a stream was asked for), ``echo_key_text``, ``reasoning`` (hidden thoughts first), ``no_done``.
 
-The log has one JSON line for each chat request, written when its answer ends: ``time call_id model dialect outcome fault status tokens``.
-``call_id`` is the header ``X-Client-Request-Id``; ``outcome`` is ``completed`` (odd or not), ``aborted`` (the client left first) or
-``fault``.
+The log has one JSON line for each chat request, written when its answer ends: ``time asked call_id model dialect outcome fault status
+tokens``. ``asked`` is when the whole request was here; ``call_id`` is the header ``X-Client-Request-Id``; ``outcome`` is ``completed``
+(odd or not), ``aborted`` (the client left first) or ``fault``.
 """
 
 import argparse

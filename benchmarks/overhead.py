@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from benchmarks.engine_alone import run_engine
 from benchmarks.floor import MODEL, Figures, critical_path_s, figures, run_floor
 from councils.providers.client import aclose
 
+BUSY = 503
 ROOT = Path(__file__).resolve().parent.parent
 STAGE = """
 import django, json, sys
@@ -43,6 +45,7 @@ from benchmarks.staging import fake_model, stage_council
 from councils.models import ApiKey, User
 user = User.objects.create(username="bench")
 stage_council([fake_model(sys.argv[1], sys.argv[2], max_output_tokens=None)] * 4, slug="bench")
+stage_council([fake_model(sys.argv[1], "tokens=8", max_output_tokens=None)] * 4, slug="quick")
 session = SessionStore()
 session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
 session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
@@ -53,22 +56,33 @@ print(json.dumps({"key": ApiKey.issue(user=user, name="bench")[1], "session": se
 
 @dataclass(slots=True)
 class Site:
-    """A served site and the ways in. ``peak_mb`` is its memory's peak since it was last set to zero."""
+    """A served site and the ways in. ``calls`` is the log of its fake provider.
+
+    ``processes`` are the web server and, if there are any, the workers. ``peak_mb`` is their memory's peak since it was last set to zero.
+    ``refused`` counts the questions that were sent again because the database was too busy.
+    """
 
     url: str
-    process: psutil.Process
+    processes: Sequence[psutil.Process]
+    calls: Path
     key: str
     session: str
     peak_mb: float = 0.0
+    refused: int = 0
 
     def cpu_s(self) -> float:
-        times = self.process.cpu_times()
-        return times.user + times.system
+        return sum(cpu_s(process) for process in self.processes)
 
     async def watch_memory(self) -> None:
         while True:
-            self.peak_mb = max(self.peak_mb, self.process.memory_info().rss / 2**20)
+            self.peak_mb = max(self.peak_mb, sum(process.memory_info().rss for process in self.processes) / 2**20)
             await asyncio.sleep(0.05)
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Seconds of CPU that this process has used."""
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def row(system: str, of: Figures, memory_mb: float) -> str:
@@ -109,22 +123,27 @@ def _own_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-async def whole(site: Site, parallel: int) -> str:
-    before, site.peak_mb = site.cpu_s(), 0.0
+async def whole(site: Site, parallel: int) -> Figures:
+    """So many runs that are asked for at the same moment, each with a viewer."""
+    before, site.peak_mb, site.refused = site.cpu_s(), 0.0, 0
     watch = asyncio.create_task(site.watch_memory())
     async with httpx.AsyncClient(base_url=site.url, headers={"Authorization": f"Bearer {site.key}"}, timeout=60) as api:
         wall = time.perf_counter()
-        times = await asyncio.gather(*(_one_run(api, site, number) for number in range(parallel)))
+        times = await asyncio.gather(*(one_run(api, site, f"plan {number}") for number in range(parallel)))
         took = time.perf_counter() - wall
     watch.cancel()
     spent = site.cpu_s() - before
-    return row("whole", figures(times, parallel=parallel, model=MODEL, wall_s=took, cpu_s=spent), site.peak_mb)
+    return figures(times, parallel=parallel, model=MODEL, wall_s=took, cpu_s=spent)
 
 
-async def _one_run(api: httpx.AsyncClient, site: Site, number: int) -> float:
+async def one_run(api: httpx.AsyncClient, site: Site, what: str, *, council: str = "bench") -> float:
+    """Ask and watch; the seconds from before the POST to the end. The question is a new one."""
     started = time.perf_counter()
-    question = f"How should we price plan {number} of {time.time_ns()}?"
-    answer = await api.post("/api/v1/runs/", json={"council": "bench", "question": question})
+    question = {"council": council, "question": f"How should we price {what} of {time.time_ns()}?"}
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    # A database that is too busy says so after a while. Clients may then send the same again.
+    while (answer := await api.post("/api/v1/runs/", json=question, headers=key)).status_code == BUSY:
+        site.refused += 1
     answer.raise_for_status()
     async for message in _watch_until_open(site, answer.json()["id"]):
         event = message.get("event") or {}
@@ -162,18 +181,23 @@ async def measure(base_url: str, site: Site, loads: list[int], rounds: int) -> N
         for _ in range(rounds):
             print(await floor(base_url, parallel), flush=True)
             print(await engine(base_url, parallel), flush=True)
-            print(await whole(site, parallel), flush=True)
+            print(row("whole", await whole(site, parallel), site.peak_mb), flush=True)
     await aclose()
 
 
 @contextlib.contextmanager
-def served_site(port: int) -> Iterator[tuple[str, Site]]:
-    """A site of its own beside a fake provider, and that provider's address. The cache is on; one visitor may ask as often as wanted."""
+def served_site(port: int, *, environment: Mapping[str, str] | None = None, workers: int = 0) -> Iterator[tuple[str, Site]]:
+    """A site of its own beside a fake provider, and that provider's address. The cache is on; one visitor may ask as often as wanted.
+
+    ``environment`` comes before all that is said here; with ``workers`` it must name PostgreSQL and Redis.
+    """
     python = sys.executable
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        child(python, "benchmarks/fake_provider.py", "--port", "0", ready="listening") as (_, line),
-    ):
+    with contextlib.ExitStack() as ends:
+        folder = Path(ends.enter_context(tempfile.TemporaryDirectory()))
+        calls = folder / "calls.jsonl"
+        calls.touch()
+        provider = [python, "benchmarks/fake_provider.py", "--port", "0", "--log", str(calls)]
+        _, line = ends.enter_context(child(*provider, ready="listening"))
         base_url = line.split()[-1]
         env = {
             "SITE_PROFILE": "local",
@@ -183,12 +207,38 @@ def served_site(port: int) -> Iterator[tuple[str, Site]]:
             "ENABLE_CACHE": "true",
             "RATE_LIMIT_REQUESTS": "0",
             "RATE_LIMIT_READ_REQUESTS": "0",
+            **(environment or {}),
         }
         subprocess.run([python, "manage.py", "migrate", "-v0"], cwd=ROOT, env={**os.environ, **env}, check=True)
         stage = [python, "-c", STAGE, base_url, MODEL.removeprefix("fake:")]
         staged = subprocess.run(stage, cwd=ROOT, env={**os.environ, **env}, check=True, stdout=subprocess.PIPE)
-        with child(python, "manage.py", "serve", "--port", str(port), env=env, ready="Listening") as (server, _):
-            yield base_url, Site(f"http://127.0.0.1:{port}", server, **json.loads(staged.stdout))
+        server, _ = ends.enter_context(child(python, "manage.py", "serve", "--port", str(port), env=env, ready="Listening"))
+        crew = [ends.enter_context(_worker(number, folder, env)) for number in range(workers)]
+        if crew:
+            _wait_for_workers(workers, env)
+        yield base_url, Site(f"http://127.0.0.1:{port}", [server, *crew], calls, **json.loads(staged.stdout))
+
+
+@contextlib.contextmanager
+def _worker(number: int, folder: Path, env: Mapping[str, str]) -> Iterator[psutil.Process]:
+    """A Celery worker as the compose file starts it."""
+    pool = ["--pool", "threads", "--concurrency", "200", "--loglevel", "INFO", "--hostname", f"worker{number}@%h"]
+    with (folder / f"worker{number}.log").open("wb") as log:
+        command = [sys.executable, "-m", "celery", "--app", "council_site", "worker", *pool]
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **env}, stdout=log, stderr=log)
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for_workers(count: int, env: Mapping[str, str]) -> None:
+    ping = [sys.executable, "-m", "celery", "--app", "council_site", "inspect", "ping", "--timeout", "2"]
+    for _ in range(30):
+        if f"{count} node" in subprocess.run(ping, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, check=False).stdout:
+            return
+    raise TimeoutError("the workers do not answer")
 
 
 def main() -> None:

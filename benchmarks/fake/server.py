@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from math import inf
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -25,9 +24,13 @@ DEFAULT_MODELS = ("fake:tokens=100", "fake:tokens=300", "fake:tokens=100,rate=16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the log. ``outcome`` is ``completed``, ``aborted`` (the client left) or ``fault`` (we ended it badly, as ordered)."""
+    """One line of the log. ``outcome`` is ``completed``, ``aborted`` (the client left) or ``fault`` (we ended it badly, as ordered).
+
+    ``asked`` is when the request was whole, ``time`` when its answer ended.
+    """
 
     time: float
+    asked: float
     call_id: str
     model: str
     dialect: str
@@ -47,8 +50,6 @@ class Office:
     keep_entries: bool = False
     connections: int = 0
     behaviours: Behaviours = field(default_factory=Behaviours)
-    # Whether what is left of every answer is sent at once, at whichever rate it was to come.
-    hurried: bool = False
     noted: threading.Condition = field(default_factory=threading.Condition)
 
     def note(self, entry: Entry) -> None:
@@ -87,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._script: Script | None = None
         self._next: Frame | None = None
         self._started = 0.0
+        self._asked = 0.0
         self._head = b""
         self._tokens = 0
         self._model = self._dialect = ""
@@ -127,6 +129,7 @@ class Connection(asyncio.Protocol):
             return
         request.body, self._buffer = rest[:length], rest[length:]
         self._request = request
+        self._asked = time.time()
         self._start(self._answer(request))
 
     def _answer(self, request: Request) -> Script:
@@ -176,7 +179,7 @@ class Connection(asyncio.Protocol):
         self._timer = None
         if script is None or self._transport is None:
             return
-        elapsed = inf if self._office.hurried else self._loop.time() - self._started
+        elapsed = self._loop.time() - self._started
         out = []
         while self._next is not None and not self._paused and self._next.due <= elapsed:
             out.append(_chunk(self._next.data) if script.length is None and script.status else self._next.data)
@@ -223,6 +226,7 @@ class Connection(asyncio.Protocol):
         self._office.note(
             Entry(
                 time=time.time(),
+                asked=self._asked,
                 call_id=call_id,
                 model=self._model,
                 dialect=self._dialect,
@@ -275,7 +279,7 @@ class Running:
         with self.office.noted:
             return [entry for entry in self.office.entries if entry.model == model]
 
-    def wait_for_entries(self, model: str, count: int, *, timeout_s: float = 60.0) -> list[Entry]:
+    def wait_for_entries(self, model: str, count: int, *, timeout_s: float = 10.0) -> list[Entry]:
         """The entries of ``model`` once there are ``count``: a call is logged after its last byte, on the server's own time.
 
         Blocks the thread. ``TimeoutError`` where they do not come.
