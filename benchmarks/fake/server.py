@@ -195,7 +195,8 @@ class Connection(asyncio.Protocol):
         if self._next is None:
             self._end(script)
         else:
-            self._timer = self._loop.call_at(self._started + self._next.due, self._play)
+            due = self._loop.time() if self._office.hurried else self._started + self._next.due
+            self._timer = self._loop.call_at(due, self._play)
 
     def _end(self, script: Script) -> None:
         if self._transport is None or script.ending is Ending.HANG:
