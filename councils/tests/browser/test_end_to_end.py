@@ -20,7 +20,8 @@ from councils.tests.browser.support import Faults, wait_for
 from councils.tests.factories import make_user
 
 PATIENCE_MS = 60_000
-SEATS = ("tokens=240,rate=40,name=slow", "tokens=60,rate=60,name=steady", "tokens=20,name=quick", "fault=401,name=locked-out")
+# The slow one writes until the test has seen enough of it, and hurries then.
+SEATS = ("tokens=900,rate=10,name=slow", "tokens=60,rate=60,name=steady", "tokens=20,name=quick", "fault=401,name=locked-out")
 
 
 def database_url() -> str:
@@ -42,8 +43,15 @@ def site(transactional_db: None, tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def council(fake_provider: Running, transactional_db: None) -> CouncilConfiguration:
-    return stage_council([fake_model(fake_provider.url, behaviour) for behaviour in SEATS], min_models=3)
+def council(provider: Running, transactional_db: None) -> CouncilConfiguration:
+    return stage_council([fake_model(provider.url, behaviour) for behaviour in SEATS], min_models=3, soft_deadline_s=100)
+
+
+@pytest.fixture
+def provider(fake_provider: Running) -> Iterator[Running]:
+    """The provider, in no hurry before the test says so."""
+    yield fake_provider
+    fake_provider.office.hurried = False
 
 
 @pytest.fixture
@@ -89,7 +97,7 @@ def wait_for_writing(page: Page) -> str:
     return written(page)
 
 
-def test_a_question_is_answered_before_one_s_eyes(person: Page) -> None:
+def test_a_question_is_answered_before_one_s_eyes(person: Page, provider: Running) -> None:
     address = ask(person, "Which is best?")
     first = wait_for_writing(person)
     wait_for(person, lambda: len(now := written(person)) > len(first) and now.startswith(first), tries=600)
@@ -102,6 +110,7 @@ def test_a_question_is_answered_before_one_s_eyes(person: Page) -> None:
         assert wait_for_writing(page).startswith(first)
     expect(person.locator('[data-part="opinion:agent_4"]')).to_contain_text("The provider does not accept our key.")
 
+    provider.office.hurried = True
     for page in (person, second):
         expect(page.locator(".answer .prose")).to_be_visible(timeout=PATIENCE_MS)
     run = CouncilRun.objects.get()
@@ -118,7 +127,7 @@ def test_a_question_is_answered_before_one_s_eyes(person: Page) -> None:
     assert CouncilRun.objects.latest("pk").conversation == run.conversation
 
 
-def test_the_server_may_die_while_one_watches_and_writes(person: Page, site: Server) -> None:
+def test_the_server_may_die_while_one_watches_and_writes(person: Page, site: Server, provider: Running) -> None:
     """The run goes on where it was, the viewer misses nothing, and a question that could not be sent is kept and sent later."""
     writer = person.context.new_page()
     writer.goto("/")
@@ -129,6 +138,7 @@ def test_the_server_may_die_while_one_watches_and_writes(person: Page, site: Ser
     writer.get_by_label("Your question").fill("Typed while nobody listened?")
     writer.keyboard.press("Control+Enter")
     expect(writer.get_by_text("It is kept here.")).to_be_visible(timeout=PATIENCE_MS)
+    provider.office.hurried = True
     site.start()
 
     expect(person.locator(".answer .prose")).to_be_visible(timeout=PATIENCE_MS)
