@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.utils.crypto import get_random_string
+from django.utils.text import slugify
 
 from councils.models import (
     Budget,
@@ -84,7 +85,7 @@ def _model(shape: ModelShape) -> ModelInfo:
 
 def _council(name: str, models: Sequence[ModelInfo]) -> CouncilConfiguration:
     chairman = {"chairman_model": models[0], "name": name, "description": "Part of an invented history."}
-    council, made = CouncilConfiguration.objects.get_or_create(slug=f"history-{len(models)}-{models[0].name}"[:60], defaults=chairman)
+    council, made = CouncilConfiguration.objects.get_or_create(slug=slugify(f"history {name}"), defaults=chairman)
     if made:
         seats = enumerate(zip(SEAT_NAMES, models, strict=False), start=1)
         CouncilMember.objects.bulk_create(

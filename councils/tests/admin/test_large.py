@@ -149,6 +149,43 @@ def test_runs_in_which_a_model_was_asked(admin: Client, two: tuple[CouncilRun, C
     assert found(admin, "councilrun", "model=²") == sorted(run.pk for run in two)
 
 
+def ordered(browser: Client, model: str, column: str, query: str = "") -> tuple[list[int], str]:
+    """The rows from the largest value of a column on, and the page."""
+    address = reverse(f"admin:councils_{model}_changelist")
+    columns = [getattr(name, "admin_order_field", None) or name for name in browser.get(address).context["cl"].list_display]
+    page = browser.get(f"{address}?o=-{columns.index(column)}&{query}")
+    return [row.pk for row in page.context["cl"].result_list], page.text
+
+
+def test_few_rows_are_sorted_by_any_column_and_many_by_those_that_have_an_index(
+    admin: Client, two: tuple[CouncilRun, CouncilRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two
+    CouncilRun.objects.filter(pk=first.pk).update(known_cost_usd=Decimal(9))
+    assert ordered(admin, "councilrun", "cost")[0] == [first.pk, second.pk]
+
+    monkeypatch.setattr(large, "MOST_COUNTED", 1)
+    rows, page = ordered(admin, "councilrun", "cost")
+    assert rows == [second.pk, first.pk]
+    assert "More than 1 rows are not sorted by this column." in page
+    rows, page = ordered(admin, "councilrun", "created_at")
+    assert rows == [second.pk, first.pk]
+    assert "not sorted" not in page
+    # What a filter leaves is few again.
+    assert "not sorted" not in ordered(admin, "councilrun", "cost", f"owner__id__exact={first.owner_id}")[1]
+
+
+def test_messages_are_in_the_order_of_their_times_without_an_index_on_these(
+    admin: Client, two: tuple[CouncilRun, CouncilRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "MOST_COUNTED", 1)
+
+    rows, page = ordered(admin, "message", "created_at")
+
+    assert rows == sorted(rows, reverse=True)
+    assert "not sorted" not in page
+
+
 def test_a_long_list_is_counted_no_further_than_its_bound(
     admin: Client, two: tuple[CouncilRun, CouncilRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +199,7 @@ def test_a_long_list_is_counted_no_further_than_its_bound(
     counts = [query["sql"] for query in queries.captured_queries if "COUNT(" in query["sql"]]
     assert len(counts) == 1
     assert "LIMIT 2" in counts[0]
+    assert not admin.get(reverse("admin:councils_councilrun_changelist"), {"_facets": "True"}).context["cl"].add_facets
     assert "JOIN" not in counts[0]
     assert str(page.context["cl"].result_count) == "1+"
     assert " 1+" in " ".join(page.text.split())
