@@ -110,6 +110,7 @@ EXTRA: Mapping[str, tuple[tuple[object, ...], str]] = {
     "councils_prompttemplate_use": (("pk",), "M"),
     "councils_provider_models": (("pk",), "M"),
     "councils_provider_switch_off": ((), ""),
+    "councils_provider_test": (("pk",), "OM"),
     "councils_trial_cancel": (("pk",), "M"),
 }
 PLAIN = frozenset({"changelist", "add", "change", "delete", "history"})
