@@ -29,6 +29,7 @@ from councils.models import (
     Feedback,
     ModelInfo,
     PickOutcome,
+    PromptTemplate,
     Side,
     Thumb,
     Trial,
@@ -49,6 +50,7 @@ MEMBERS = (
 )
 UNFOLD = "(chosen) => document.querySelectorAll(chosen).forEach((fold) => (fold.open = true))"
 STRANGER = ""
+OFFICE_WALK = ("office-today", "office-councils", "office-council", "office-run", "office-difference", "office-try")
 BY_SWAGGER = ("region:", "nested-interactive:", "heading-order:", 'is out of sight when it has the focus: <button class=""')
 
 
@@ -62,7 +64,8 @@ class Place:
 
     ``who`` looks at it: a user name, or nobody who is known. ``opened`` are the folds to unfold, as a selector; ``act`` is done on the page
     before one looks; ``while_`` something holds that no other page must meet. ``excused`` are faults of a library that makes the page, as
-    they begin.
+    they begin. Without ``colours`` it has none that other places lack, in far more text. ``office`` is the back office, whose theme is a
+    class and whose parts are a library's. Every test run looks at ``walked`` places; the others are only photographed.
     """
 
     name: str
@@ -72,6 +75,9 @@ class Place:
     act: Callable[[Page], None] = do_nothing
     while_: Callable[[], AbstractContextManager[None]] = nullcontext
     excused: tuple[str, ...] = ()
+    colours: bool = True
+    office: bool = False
+    walked: bool = True
 
 
 @dataclass(slots=True)
@@ -121,7 +127,7 @@ def hang() -> Gallery:
     make_council(name="Second reader", seats=3, description="Finds what is wrong with a text.")
     Budget.objects.create(user=ada, limit_usd=Decimal(5))
     gallery.places += [*_doors(), *_judgements(ada, council), *_lists(ada, council), *_conversations(ada, council)]
-    gallery.places += [*_runs(ada, council), *_errors(), *_asking()]
+    gallery.places += [*_runs(ada, council), *_errors(), *_asking(), *_office(ada, council)]
     return gallery
 
 
@@ -190,12 +196,12 @@ def _runs(ada: User, council: CouncilConfiguration) -> Iterator[Place]:
         ("run-cancelled", scenes.cancelled(ada, council), "main details"),
         ("run-extreme", extreme, "#opinions, #voting, #voting details, #costs"),
     ):
-        yield Place(name=name, path=f"/runs/{run.public_id}/", opened=opened)
+        yield Place(name=name, path=f"/runs/{run.public_id}/", opened=opened, colours=run is not extreme)
     root = User.objects.get(username="root")
     tried = scenes.usual(root, council, trial=True)
     TrialRun.objects.create(trial=Trial.objects.create(council=council, by=root), run=tried, side=Side.PUBLISHED)
     yield Place(name="run-trial", path=f"/runs/{tried.public_id}/", who="root")
-    yield Place(name="conversation-extreme", path=f"/conversations/{extreme.conversation.public_id}/")
+    yield Place(name="conversation-extreme", path=f"/conversations/{extreme.conversation.public_id}/", colours=False)
 
 
 def _judgements(ada: User, council: CouncilConfiguration) -> Iterator[Place]:
@@ -237,6 +243,30 @@ def _asking() -> Iterator[Place]:
     yield Place(name="ask-keys", path="/", act=_show_keys)
     yield Place(name="ask-no-council", path="/", who="newcomer", while_=_no_council)
     yield Place(name="ask-no-council-staff", path="/", who="root", while_=_no_council)
+
+
+def _office(ada: User, council: CouncilConfiguration) -> Iterator[Place]:
+    """The pages of the back office that staff look at most."""
+    first, second = (
+        PromptTemplate.objects.add_version(stage="opinions", name="brief", text=f"Be {how}.\nSay what you know.\n{{question}}")
+        for how in ("brief", "very brief, and calm")
+    )
+    many = make_council(name="Nine seats", seats=9, stage1_prompt_template=first)
+    run = scenes.contested(ada, council)
+    for name, path in {
+        "office-today": "",
+        "office-councils": "councils/councilconfiguration/",
+        "office-nothing": "councils/questionset/",
+        "office-council": f"councils/councilconfiguration/{council.pk}/change/",
+        "office-council-nine": f"councils/councilconfiguration/{many.pk}/change/",
+        "office-council-new": "councils/councilconfiguration/add/",
+        "office-run": f"councils/councilrun/{run.pk}/change/",
+        "office-provider": f"councils/provider/{council.chairman_model.provider_id}/change/",
+        "office-prompt": f"councils/prompttemplate/{second.pk}/change/",
+        "office-difference": f"councils/prompttemplate/{second.pk}/compare/",
+        "office-try": f"councils/councilconfiguration/{council.pk}/try/",
+    }.items():
+        yield Place(name=name, path=f"/admin/{path}", who="root", office=True, walked=name in OFFICE_WALK)
 
 
 @contextmanager
