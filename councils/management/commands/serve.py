@@ -48,6 +48,7 @@ class Command(BaseCommand):
         limit_bodies(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FORM_OVERHEAD)
         _refuse_taken_port(address, port)
         tell_redis_policy()
+        host.take_short_turns()
         engine = settings.RUN_ENGINE == "embedded" and not options["no_engine"]
         with contextlib.ExitStack() as stack:
             if engine:
