@@ -162,7 +162,7 @@ class CouncilAdmin(DraftingAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[CouncilConfiguration]) -> None:
         if queryset.filter(is_default=True).exists():
             self.message_user(request, "The default council was kept. Choose another one as default first.", messages.WARNING)
-        queryset.filter(is_default=False).delete()
+        super().delete_queryset(request, queryset.filter(is_default=False))
 
     @display(description="seats", ordering="seat_count")
     def seats(self, council: CouncilConfiguration) -> int:

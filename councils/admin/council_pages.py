@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -69,8 +70,9 @@ def archive(admin: ModelAdmin[CouncilConfiguration], request: HttpRequest) -> Ht
     going = councils.filter(is_default=False)
     if request.method == "POST" and going:
         ids = list(going.values_list("pk", flat=True))
-        _note(admin, request, going, "Archived.")
-        done = put_away(councils)
+        with transaction.atomic():
+            done = put_away(councils)
+            _note(admin, request, going, "Archived.")
         said = format_html(
             '{} archived. <a href="{}" class="{}">Take back what was archived</a>', _count(done.changed), address("restore", ids), LINK
         )
@@ -89,8 +91,10 @@ def restore(admin: ModelAdmin[CouncilConfiguration], request: HttpRequest) -> Ht
     """Ask, then take councils back."""
     councils = _chosen(request).exclude(archived_at=None)
     if request.method == "POST" and councils:
-        _note(admin, request, councils, "Taken back from the archive.")
-        messages.success(request, f"{_count(take_back(councils))} taken back.")
+        with transaction.atomic():
+            back = take_back(councils)
+            _note(admin, request, councils, "Taken back from the archive.")
+        messages.success(request, f"{_count(back)} taken back.")
         return redirect(LIST)
     context: dict[str, Any] = {
         "councils": list(councils),

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -37,9 +38,12 @@ def switch_off(admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse:
     rows = admin.get_queryset(request).filter(pk__in=numbers_from(request.GET.getlist("id")), is_active=True)
     back = redirect(f"admin:{admin.opts.app_label}_{admin.opts.model_name}_changelist")
     if request.method == "POST" or not rows:
-        for row in rows:
-            admin.log_change(request, row, "Switched off.")
-        messages.success(request, f"{switch_off_rows(rows)} switched off. Runs that have begun go on. Switch on in the list takes it back.")
+        with transaction.atomic():
+            chosen = list(rows)
+            done = switch_off_rows(rows)
+            for row in chosen:
+                admin.log_change(request, row, "Switched off.")
+        messages.success(request, f"{done} switched off. Runs that have begun go on. Switch on in the list takes it back.")
         return back
     hits = councils_hit(models_of(rows))
     context = {"rows": list(rows), "hits": hits, "silenced": [hit for hit in hits if hit.problems], "back": back.url}

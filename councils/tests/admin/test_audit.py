@@ -1,18 +1,24 @@
 """Nothing that staff change slips through: every form, deletion and action of the admin leaves entries for the rows it changed."""
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.contrib import admin as django_admin
 from django.contrib.auth.models import Group
+from django.db import OperationalError
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from councils.admin import council_pages, switching
 from councils.admin.base import ProductAdmin, ReadOnlyAdmin
 from councils.models import ApiKey, AuditEntry, Budget, CouncilConfiguration, ModelInfo, PromptTemplate, Provider, User
+from councils.services import auditing
 from councils.services.auditing import KINDS
 from councils.services.picturing import Picture, picture_of, row_id
 from councils.tests.admin.conftest import sign_in, staff_with
@@ -240,3 +246,38 @@ def test_budgets_and_prompts_are_told(admin: Client) -> None:
 
 
 _NO_ACCOUNTS = {"accounts-TOTAL_FORMS": 0, "accounts-INITIAL_FORMS": 0}
+
+
+@pytest.mark.parametrize(
+    ("page", "module", "deed"),
+    [
+        ("modelinfo/switch-off", switching, "switch_off_rows"),
+        ("councilconfiguration/archive", council_pages, "put_away"),
+        ("councilconfiguration/restore", council_pages, "take_back"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_fails_is_neither_done_nor_told(
+    admin: Client, monkeypatch: pytest.MonkeyPatch, page: str, module: ModuleType, deed: str
+) -> None:
+    model, council = make_model(), make_council(archived_at=timezone.now() if "restore" in page else None)
+    before = pictures()
+    row = model if "model" in page else council
+    admin.raise_request_exception = False
+
+    for place, name in ((module, deed), (auditing, "record_deed")):
+        with monkeypatch.context() as broken:
+            broken.setattr(place, name, Mock(side_effect=OperationalError))
+            assert admin.post(f"/admin/councils/{page}/?id={row.pk}").status_code == 503
+        assert pictures() == before
+        assert not AuditEntry.objects.exists()
+
+
+def test_chosen_councils_are_told_with_their_budgets_when_they_are_deleted(admin: Client) -> None:
+    council = make_council()
+    key = row_id(Budget.objects.create(council=council, limit_usd=5))
+
+    admin.post(list_of(CouncilConfiguration), {"action": "delete_selected", "_selected_action": [council.pk], "post": "yes"})
+
+    assert not CouncilConfiguration.objects.exists()
+    assert [entry.verb for entry in AuditEntry.objects.of(*key)] == ["deleted"]
