@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from councils.acting import Acting, Door, acting
 from councils.models import AppendOnly, AuditEntry, Budget, CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate, Provider, User
 from councils.services.auditing import audited, audited_tables, doomed, record_created, record_deed, taken_back
-from councils.tests.factories import make_council, make_model, make_user
+from councils.tests.factories import make_council, make_model, make_run, make_user
 
 pytestmark = pytest.mark.django_db
 PLANTED = "planted-secret-words"
@@ -62,6 +62,15 @@ def test_whatever_goes_along_with_a_record_is_told_too() -> None:
     assert {verb for verb, *_ in told()} == {"deleted"}
     assert AuditEntry.objects.filter(kind="councils.budget").count() == 1
     assert AuditEntry.objects.filter(kind="councils.user").count() == 1
+
+
+def test_tables_that_nobody_tells_of_are_not_read_to_see_what_goes_along() -> None:
+    run = make_run()
+
+    with CaptureQueriesContext(connection) as queries:
+        assert doomed([run.owner]) == [run.owner]
+
+    assert not [query["sql"] for query in queries if 'FROM "councils_runevent"' in query["sql"]]
 
 
 def test_parts_are_told_with_their_whole() -> None:
