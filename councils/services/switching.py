@@ -22,7 +22,7 @@ class Hit:
 
 
 def councils_hit(models: Collection[int]) -> list[Hit]:
-    """The councils that can be asked and use one of these models, by name. Switches them off for a moment, which is taken back."""
+    """The councils that can be asked and use one of these models, by name. Nothing is written to find it out."""
     by = {"members__model", "members__fallback_model", "chairman_model", "chairman_fallbacks__model"}
     wanted = Q()
     for field in by:
@@ -30,12 +30,23 @@ def councils_hit(models: Collection[int]) -> list[Hit]:
     pks = set(CouncilConfiguration.objects.active().filter(wanted).values_list("pk", flat=True))
     if not pks:
         return []
-    with transaction.atomic():
-        ModelInfo.objects.filter(pk__in=models).update(is_active=False)
-        councils = CouncilConfiguration.objects.filter(pk__in=pks).order_by("name").with_details()
-        hits = [Hit(council=one, uses=tuple(_uses(one, set(models))), problems=tuple(council_problems(one))) for one in councils]
-        transaction.set_rollback(True)
-    return hits
+    councils = CouncilConfiguration.objects.filter(pk__in=pks).order_by("name").with_details()
+    return [_hit(one, set(models)) for one in councils]
+
+
+def _hit(council: CouncilConfiguration, models: Collection[int]) -> Hit:
+    for model in _models_of(council):
+        # In memory alone: it is looked at as if they were off.
+        model.is_active = model.is_active and model.pk not in models
+    return Hit(council=council, uses=tuple(_uses(council, models)), problems=tuple(council_problems(council)))
+
+
+def _models_of(council: CouncilConfiguration) -> Iterator[ModelInfo]:
+    """Every model that it names, as it was loaded: the same model may be there more than once."""
+    yield council.chairman_model
+    for seat in council.members.all():
+        yield from (model for model in (seat.model, seat.fallback_model) if model is not None)
+    yield from (fallback.model for fallback in council.chairman_fallbacks.all())
 
 
 def switch_off(rows: QuerySet[Any]) -> int:

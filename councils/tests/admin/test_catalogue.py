@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from benchmarks.fake.server import Running
 from councils.models import CouncilConfiguration, ModelInfo, ModelPrice, PriceSource, Provider
 from councils.services import catalogue
 from councils.services.connecting import Connection
 from councils.services.roles import ensure_roles
+from councils.services.switching import councils_hit
 from councils.tests.admin.conftest import sign_in, staff_with
 from councils.tests.factories import make_council, make_model, make_user
 
@@ -169,6 +172,16 @@ def test_switching_a_model_off_names_the_councils_that_it_hits_first(admin: Clie
     admin.post(page.redirect_chain[-1][0])
     assert not ModelInfo.objects.get(pk=model.pk).is_active
     assert LogEntry.objects.get().change_message == "Switched off."
+
+
+def test_telling_whom_it_hits_writes_nothing() -> None:
+    model = make_council(seats=3).chairman_model
+
+    with CaptureQueriesContext(connection) as queries:
+        (hit,) = councils_hit([model.pk])
+
+    assert hit.problems
+    assert all(query["sql"].startswith("SELECT") for query in queries)
 
 
 def test_switching_a_provider_off_tells_it_for_all_its_models(admin: Client) -> None:
