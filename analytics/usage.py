@@ -4,7 +4,6 @@ Days that are over are read from the roll-ups, whatever their number. They tell 
 not both at once: for that, as for the days that are not summed up yet, single calls are added up, of few days only.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
@@ -13,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -28,8 +27,6 @@ RAW_DAYS = 31
 """So many days are read from single calls at most."""
 FEW_USERS, RAW_DAYS_OF_MANY = 10, 7
 """So many days of more users than these, where only single calls tell: a week of a busy place takes longer than years of its roll-ups."""
-MOST_NAMED = 200
-"""So many rows of another table that a word names are followed."""
 CHAIRMAN = "chairman"
 DAY = timedelta(days=1)
 EARLIEST = date(2000, 1, 1)
@@ -157,7 +154,7 @@ def report(asked: Asked) -> Report:
     """In a constant number of queries."""
     table, until, chosen = _table(asked), _summed_until(), _Chosen.by(asked)
     summed = max(until, asked.first) if table and until else asked.first
-    is_wide = table is None and settings.ENABLE_ANALYTICS and (chosen.owners is None or len(chosen.owners) > FEW_USERS)
+    is_wide = table is None and settings.ENABLE_ANALYTICS and chosen.is_many
     raw_days = RAW_DAYS_OF_MANY if is_wide else RAW_DAYS
     raw_from = max(summed, asked.last - (raw_days - 1) * DAY)
     rows: list[Mapping[str, Any]] = []
@@ -195,59 +192,39 @@ def _note(table: type[Usage] | None, raw_days: int, summed: date, raw_from: date
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chosen:
-    """The rows that the words of a question name, and the words themselves; ``None`` where all are meant."""
+    """What the words of a question choose. ``owners`` are the users that the word for them names; ``None`` where all are meant."""
 
-    owners: Sequence[int] | None
-    councils: tuple[Sequence[int], str] | None
-    seats: tuple[Mapping[str, Sequence[int]], str] | None
-    model: str
+    owners: QuerySet[User] | None
+    asked: Asked
 
     @classmethod
     def by(cls, asked: Asked) -> "_Chosen":
-        councils = CouncilConfiguration.objects.filter(name__icontains=asked.council) if asked.council else None
-        return cls(
-            owners=_owners(asked.user) if asked.user else None,
-            councils=None if councils is None else (_keys(councils), asked.council),
-            seats=(_seats(asked.seat), asked.seat) if asked.seat else None,
-            model=asked.model,
-        )
+        return cls(owners=_owners(asked.user) if asked.user else None, asked=asked)
+
+    @property
+    def is_many(self) -> bool:
+        return self.owners is None or self.owners[: FEW_USERS + 1].count() > FEW_USERS
 
     def where(self, place: Callable[[str], str]) -> Q:
-        """A condition on rows that have these columns at these places."""
-        found = Q()
+        """A condition on rows that have these columns at these places. The database looks up whom a word names, however many they are."""
+        found, asked = Q(), self.asked
         if self.owners is not None:
-            found &= Q(**{f"{place('owner_id')}__in": self.owners})
-        if self.councils is not None:
-            pks, word = self.councils
-            gone = Q(**{f"{place('council_id')}__isnull": True, f"{place('council_name')}__icontains": word})
-            found &= Q(**{f"{place('council_id')}__in": pks}) | gone
-        if self.seats is not None:
-            members, word = self.seats
-            agent = Q(**{place("agent_id"): "" if word.lower() == CHAIRMAN else word.lower()})
-            for agent_id, pks in members.items():
-                agent |= Q(**{place("agent_id"): agent_id, f"{place('council_id')}__in": pks})
-            found &= agent
-        return found & Q(**{f"{place('model_name')}__icontains": self.model}) if self.model else found
+            found &= Q(**{f"{place('owner_id')}__in": self.owners.values("pk")})
+        if asked.council:
+            named = CouncilConfiguration.objects.filter(name__icontains=asked.council).order_by().values("pk")
+            gone = Q(**{f"{place('council_id')}__isnull": True, f"{place('council_name')}__icontains": asked.council})
+            found &= Q(**{f"{place('council_id')}__in": named}) | gone
+        if asked.seat:
+            word = asked.seat.lower()
+            seats = CouncilMember.objects.filter(council=OuterRef(place("council_id")), agent_id=OuterRef(place("agent_id")))
+            found &= Q(**{place("agent_id"): "" if word == CHAIRMAN else word}) | Q(Exists(seats.filter(name__icontains=word)))
+        return found & Q(**{f"{place('model_name')}__icontains": asked.model}) if asked.model else found
 
 
-def _owners(word: str) -> Sequence[int]:
+def _owners(word: str) -> QuerySet[User]:
     """Who is called so, else all whose names begin so."""
-    named = User.objects.filter(username__istartswith=word).order_by("username").values_list("pk", "username")[:MOST_NAMED]
-    found = {username.lower(): pk for pk, username in named}
-    return [found[word.lower()]] if word.lower() in found else list(found.values())
-
-
-def _keys(rows: QuerySet[Any]) -> list[int]:
-    return list(rows.order_by("pk").values_list("pk", flat=True)[:MOST_NAMED])
-
-
-def _seats(word: str) -> Mapping[str, Sequence[int]]:
-    """Councils that have a seat whose name holds the word, by the seat's id."""
-    found: dict[str, list[int]] = defaultdict(list)
-    members = CouncilMember.objects.filter(name__icontains=word).order_by("pk")
-    for agent_id, council in members.values_list("agent_id", "council_id")[:MOST_NAMED]:
-        found[agent_id].append(council)
-    return found
+    called = User.objects.filter(username__iexact=word).order_by()
+    return called if called.exists() else User.objects.filter(username__istartswith=word).order_by()
 
 
 def _stored(table: type[Usage], asked: Asked, where: Q, until: date) -> Iterator[Mapping[str, Any]]:

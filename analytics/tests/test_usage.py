@@ -16,7 +16,7 @@ from analytics.models import AggregationMark, SeatUsage, UserUsage
 from analytics.tests.history import History
 from analytics.usage import Asked, By, Line, report
 from councils.engine.types import Stage
-from councils.models import ApiKey, CallStatus, CouncilConfiguration, ModelCall
+from councils.models import ApiKey, CallStatus, CouncilConfiguration, CouncilMember, ModelCall, User
 from councils.tests.factories import make_council, make_model
 
 pytestmark = pytest.mark.django_db
@@ -142,6 +142,28 @@ def test_a_whole_name_is_one_user_also_where_others_begin_so(history: History) -
     aggregate()
 
     assert [line.name for line in report(asked(By.USER, user="Ada")).lines] == ["ada"]
+
+
+@pytest.mark.parametrize("is_summed", [True, False])
+def test_a_word_counts_all_that_it_names_however_many_they_are(history: History, is_summed: bool) -> None:
+    User.objects.bulk_create(User(username=f"aa{number}") for number in range(201))
+    CouncilConfiguration.objects.bulk_create(
+        CouncilConfiguration(name=f"Aa {number}", slug=f"aa-{number}", chairman_model=history.model) for number in range(201)
+    )
+    last = make_council(name="Aa zz", seats=2)
+    CouncilMember.objects.bulk_create(
+        CouncilMember(council=other, agent_id="agent_2", name="Aa", model=history.model)
+        for other in CouncilConfiguration.objects.exclude(pk=last.pk)
+    )
+    last.members.filter(agent_id="agent_1").update(name="Aa")
+    ask(history, last)
+    User.objects.filter(pk=history.conversation.owner.pk).update(username="aazz")
+    if is_summed:
+        aggregate()
+
+    assert report(asked(By.USER, user="aa")).total.requests == 3
+    assert report(asked(By.COUNCIL, council="aa")).total.requests == 3
+    assert report(asked(By.SEAT, seat="aa")).total.requests == 1
 
 
 def test_days_that_are_over_are_not_read_again_and_today_is(history: History, council: CouncilConfiguration) -> None:
