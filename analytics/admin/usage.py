@@ -25,6 +25,8 @@ MOST_OFFERED = 200
 LONGEST_WORD = 200
 TITLES = {By.USER: "User", By.COUNCIL: "Council", By.SEAT: "Seat", By.MODEL: "Model", By.KEY: "API key", By.DAY: "Day"}
 WORDS = ("user", "council", "seat", "model")
+TOLD_BY_LINE = {By.USER: {"user"}, By.COUNCIL: {"council"}, By.SEAT: {"council", "seat"}, By.MODEL: {"model"}, By.KEY: {"user"}}
+"""Words that choose nothing more once one line is looked at."""
 HEADINGS = (
     *("requests", "failed", "cancelled", "from the cache", "tokens read", "tokens written", "calls of unknown cost"),
     *("average time (ms)", "longest time (ms)"),
@@ -104,15 +106,17 @@ def _shown(found: Report, line: Line, most: int) -> dict[str, Any]:
     return {
         "line": line,
         "part": round(100 * line.requests / most) if most else 0,
-        "address": _address(found.asked, line),
+        "address": list_behind(found.asked, line),
         "success": NOTHING if rate is None else percent(rate),
         "took": duration(line.latency_ms),
         "longest": duration(line.latency_most_ms),
     }
 
 
-def _address(asked: Asked, line: Line) -> str:
-    """The list of what makes up a line; empty where there is none."""
+def list_behind(asked: Asked, line: Line) -> str:
+    """The list of what makes up a line; empty where there is none, and where it would hold more than the line counts."""
+    if any(getattr(asked, word) for word in set(WORDS) - TOLD_BY_LINE.get(asked.by, set())):
+        return ""
     days = addresses.since(asked.first) | {"created_at__lt": addresses.on(asked.last)["created_at__lt"]}
     match asked.by, line.key:
         case _, ():

@@ -12,10 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from analytics.admin.usage import list_behind
 from analytics.aggregation import aggregate
 from analytics.insights import model_insights
 from analytics.models import ConversationAnalytics, ModelAnalytics
 from analytics.tests.history import History
+from analytics.usage import Asked, By, Line
 from councils.engine.types import Stage
 from councils.models import CallStatus, ModelPrice
 from councils.tests.factories import make_council, make_model, make_run, make_user
@@ -62,6 +64,23 @@ def test_each_report_opens_and_its_lines_lead_to_lists_that_open(root: Client, b
     assert [row["address"] for row in page.context["lines"]] != [""] or by == "key"
     file = lines_of(b"".join(root.get(USAGE, {"by": by, "format": "csv"})))
     assert len(file) == len(page.context["lines"]) + 1
+
+
+@pytest.mark.parametrize(
+    ("by", "words", "leads_on"),
+    [
+        (By.USER, {"user": "ada"}, True),
+        (By.USER, {"council": "Pricing"}, False),
+        (By.MODEL, {"model": "small"}, True),
+        (By.MODEL, {"user": "ada"}, False),
+        (By.DAY, {"seat": "chairman"}, False),
+    ],
+)
+def test_a_line_leads_on_only_where_the_list_holds_what_it_counts(by: By, words: dict[str, str], leads_on: bool) -> None:
+    today = timezone.now().date()
+    keys = {By.USER: (1,), By.MODEL: ("Acme", "small"), By.DAY: (today,)}
+
+    assert bool(list_behind(Asked.of(by, today, today, **words), Line(key=keys[by], pk=1))) is leads_on
 
 
 def test_who_may_not_see_the_ledger_sees_usage_without_what_was_spent(viewer: Client) -> None:
