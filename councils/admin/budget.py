@@ -1,25 +1,33 @@
 """Budgets to set, and where they stand."""
 
+from collections.abc import Iterable
 from datetime import timedelta
-from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet, Sum
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery, Sum
 from django.forms import ModelForm
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from councils.admin.base import ProductAdmin, ReadOnlyInline, display, register
+from councils.admin.base import ProductAdmin, display, register
+from councils.admin.pages import page
 from councils.admin.show import NOTHING
 from councils.formatting import exact_usd
-from councils.models import Budget, BudgetAccount, BudgetPeriod
-from councils.services.budgeting import open_budget
+from councils.models import Budget, BudgetAccount, BudgetHold, BudgetPeriod, ModelCall
+from councils.services.budgeting import Standing, open_budget
 
 LEDGER_OF = "call__run__holds__account"
 NEARLY_PERCENT = 80
+SHOWN_PERIODS = 60
 SCOPES = ("user", "api_key", "council")
 NEW = "Choose a user, an API key or a council. None of them: the budget is for everybody."
 STORED = "Whom a budget is for and its period stay as they are. For another, make a new budget and switch this one off."
@@ -39,8 +47,10 @@ def ledger_link(account: BudgetAccount | None, text: str) -> SafeString | str:
 
 
 def with_unknown(accounts: QuerySet[BudgetAccount]) -> QuerySet[BudgetAccount]:
-    """Accounts with how many calls of their runs have a cost that is not known."""
-    return accounts.annotate(unknown=Sum("holds__run__unknown_costs"))
+    """Accounts with how many calls of their runs have a cost that is not known. Reads those few calls, not every run of an account."""
+    runs = ModelCall.objects.filter(cost_usd=None).order_by().values("run")
+    holds = BudgetHold.objects.filter(account=OuterRef("pk"), run__in=runs).order_by().values("account")
+    return accounts.annotate(unknown=Subquery(holds.annotate(calls=Sum("run__unknown_costs")).values("calls")))
 
 
 def unknown_calls(account: Any) -> str:
@@ -48,32 +58,27 @@ def unknown_calls(account: Any) -> str:
     return str(account.unknown) if account is not None and account.unknown else "none"
 
 
-class AccountInline(ReadOnlyInline[BudgetAccount, Budget]):
-    model = BudgetAccount
-    verbose_name_plural = "periods"
-    fields = ("period_start", "spent_so_far", "before", "held", "unknown_costs")
-    readonly_fields = fields
-    hide_title = True
-    show_change_link = False
+def lines_of(accounts: Iterable[BudgetAccount]) -> list[dict[str, str]]:
+    """Periods as their table tells them."""
+    return [
+        {
+            "from": f"{account.period_start:%Y-%m-%d}",
+            "spent": ledger_link(account, exact_usd(account.spent_usd)),
+            "before": exact_usd(account.opening_usd),
+            "reserved": exact_usd(account.reserved_usd),
+            "unknown": unknown_calls(account),
+        }
+        for account in accounts
+    ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[BudgetAccount]:
-        return with_unknown(super().get_queryset(request))
 
-    @display(description="spent")
-    def spent_so_far(self, account: BudgetAccount) -> SafeString | str:
-        return ledger_link(account, exact_usd(account.spent_usd))
-
-    @display(description="of this before the budget was made")
-    def before(self, account: BudgetAccount) -> str:
-        return exact_usd(account.opening_usd)
-
-    @display(description="reserved")
-    def held(self, account: BudgetAccount) -> str:
-        return exact_usd(account.reserved_usd)
-
-    @display(description="calls of unknown cost")
-    def unknown_costs(self, account: BudgetAccount) -> str:
-        return unknown_calls(account)
+def all_periods(admin: ModelAdmin[Budget], request: HttpRequest, pk: int) -> HttpResponse:
+    """Every period that the budget has seen, newest first."""
+    if not admin.has_view_permission(request):
+        raise PermissionDenied
+    budget = get_object_or_404(Budget, pk=pk)
+    found = Paginator(with_unknown(budget.accounts.order_by("-period_start")), SHOWN_PERIODS).get_page(request.GET.get("p"))
+    return page(admin, request, "budget/periods.html", f"Periods of {budget}", budget=budget, found=found, lines=lines_of(found))
 
 
 class BudgetForm(ModelForm[Budget]):
@@ -98,12 +103,16 @@ class BudgetAdmin(ProductAdmin[Budget]):
     list_select_related = SCOPES
     search_fields = ("user__username", "council__name", "api_key__name")
     autocomplete_fields = SCOPES
-    inlines = (AccountInline,)
+
+    def get_urls(self) -> list[URLPattern]:
+        guarded = self.admin_site.admin_view
+        return [path("<int:pk>/periods/", guarded(partial(all_periods, self)), name="councils_budget_periods"), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Budget | None = None) -> Any:
         """First where it stands, once there is something to tell."""
         limits = {"fields": (*SCOPES, ("limit_usd", "period"), "at_limit", "is_active"), "description": STORED if obj else NEW}
-        return [("Now", {"fields": ("standing",)}), (None, limits)] if obj else [(None, limits)]
+        periods = ("Periods", {"fields": ("periods",)})
+        return [("Now", {"fields": ("standing",)}), (None, limits), periods] if obj else [(None, limits)]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -113,7 +122,7 @@ class BudgetAdmin(ProductAdmin[Budget]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Budget | None = None) -> list[str]:
         """Whom a stored budget is for, and its period, stay as they are."""
-        fixed = (*SCOPES, "period", "standing") if obj is not None else ()
+        fixed = (*SCOPES, "period", "standing", "periods") if obj is not None else ()
         return [*super().get_readonly_fields(request, obj), *fixed]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Budget]:
@@ -132,6 +141,10 @@ class BudgetAdmin(ProductAdmin[Budget]):
         start = BudgetPeriod(budget.period).start(timezone.now())
         return next((account for account in budget.recent if account.period_start == start), None)
 
+    def _standing(self, budget: Budget) -> Standing:
+        start = BudgetPeriod(budget.period).start(timezone.now())
+        return Standing(budget=budget, account=self._present(budget) or BudgetAccount(budget=budget, period_start=start))
+
     @display(description="for")
     def scope(self, budget: Budget) -> str:
         return budget.scope
@@ -143,25 +156,30 @@ class BudgetAdmin(ProductAdmin[Budget]):
     @display(description="this period")
     def standing(self, budget: Budget) -> SafeString:
         """What is left of how much, until when."""
-        account, period = self._present(budget), BudgetPeriod(budget.period)
-        spent, held = (account.spent_usd, account.reserved_usd) if account else (Decimal(0), Decimal(0))
-        left, last = max(budget.limit_usd - spent - held, Decimal(0)), period.end(period.start(timezone.now())) - timedelta(days=1)
-        figures = (self.used(budget), exact_usd(left), exact_usd(budget.limit_usd), exact_usd(spent), exact_usd(held), f"{last:%Y-%m-%d}")
+        now = self._standing(budget)
+        last = now.renews_at.date() - timedelta(days=1)
+        spent, held = exact_usd(now.account.spent_usd), exact_usd(now.account.reserved_usd)
+        figures = (self.used(budget), exact_usd(now.left), exact_usd(now.limit), budget.period, spent, held, f"{last:%Y-%m-%d}")
         words = "{} · <strong>{} left of {}</strong> this {}: {} spent, {} reserved for questions under way. It ends with {}, UTC."
-        return format_html(words, *figures[:3], period.value, *figures[3:])
+        return format_html(words, *figures)
 
     @display(description="used")
     def used(self, budget: Budget) -> SafeString:
         """What is spent or reserved of the limit, as a bar and in words."""
-        account = self._present(budget)
-        taken = account.spent_usd + account.reserved_usd if account else Decimal(0)
-        share = round(100 * taken / budget.limit_usd) if budget.limit_usd else 100
+        share = self._standing(budget).used_share
         bar = '<svg class="used-bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{}{}</svg> {} %{}'
         track = mark_safe('<rect class="used-track" width="100" height="10"/>')
-        level = "used-all" if share >= 100 else "used-much" if share >= NEARLY_PERCENT else "used-part"
-        part = format_html('<rect class="{}" width="{}" height="10"/>', level, min(share, 100))
-        said = ", used up" if share >= 100 else ", nearly used up" if share >= NEARLY_PERCENT else ""
+        level = "used-all" if share == 100 else "used-much" if share >= NEARLY_PERCENT else "used-part"
+        part = format_html('<rect class="{}" width="{}" height="10"/>', level, share)
+        said = ", used up" if share == 100 else ", nearly used up" if share >= NEARLY_PERCENT else ""
         return format_html(bar, track, part, share, said)
+
+    @display(description="the newest")
+    def periods(self, budget: Budget) -> str:
+        accounts = with_unknown(budget.accounts.order_by("-period_start"))[: SHOWN_PERIODS + 1]
+        lines = lines_of(accounts)
+        context = {"budget": budget, "lines": lines[:SHOWN_PERIODS], "has_more": len(lines) > SHOWN_PERIODS}
+        return render_to_string("admin/councils/budget/_periods.html", context)
 
     @display(description="spent")
     def spent(self, budget: Budget) -> SafeString | str:
@@ -175,9 +193,8 @@ class BudgetAdmin(ProductAdmin[Budget]):
 
     @display(description="left")
     def left(self, budget: Budget) -> str:
-        account = self._present(budget)
-        used = account.spent_usd + account.reserved_usd if account else 0
-        return exact_usd(budget.limit_usd - used)
+        account = self._standing(budget).account
+        return exact_usd(budget.limit_usd - account.spent_usd - account.reserved_usd)
 
     @display(description="unknown costs")
     def unknown(self, budget: Budget) -> str:

@@ -38,8 +38,8 @@ class Standing:
 
     @property
     def used_share(self) -> int:
-        """How much is spent or reserved, in whole percent of the limit, at most 100."""
-        return 100 if not self.limit else min(int((self.limit - self.left) * 100 / self.limit), 100)
+        """How much is spent or reserved, in whole percent of the limit: 100 only where nothing is left."""
+        return 100 if not self.limit else int((self.limit - self.left) * 100 / self.limit)
 
     @property
     def renews_at(self) -> datetime:
@@ -147,6 +147,12 @@ def standings_for(*, by: User, council: CouncilConfiguration | None = None, api_
     accounts = accounts_at(budgets, timezone.now())
     standings = [Standing(budget=budget, account=account) for budget, account in zip(budgets, accounts, strict=True)]
     return sorted(standings, key=lambda standing: standing.left)
+
+
+def standings_for_everybody(at: datetime) -> dict[str, Standing]:
+    """Where the budgets that bind all questions stand, by period. An account that is not stored says nothing of what was spent."""
+    budgets = list(Budget.objects.filter(user=None, council=None, api_key=None, is_active=True))
+    return {str(account.budget.period): Standing(budget=account.budget, account=account) for account in accounts_at(budgets, at)}
 
 
 def open_budget(budget: Budget) -> Decimal:

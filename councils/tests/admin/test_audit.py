@@ -238,14 +238,11 @@ def test_settings_of_a_council_that_gives_way_as_default_are_told(admin: Client)
 
 
 def test_budgets_and_prompts_are_told(admin: Client) -> None:
-    admin.post("/admin/councils/budget/add/", sent(limit_usd="5", period="month", at_limit="refuse", is_active=True, **_NO_ACCOUNTS))
+    admin.post("/admin/councils/budget/add/", sent(limit_usd="5", period="month", at_limit="refuse", is_active=True))
     admin.post("/admin/councils/prompttemplate/add/", {"stage": "opinions", "name": "brief", "text": "Be brief. {question}"})
 
     assert [row.verb for row in AuditEntry.objects.of(*row_id(Budget.objects.get()))] == ["created"]
     assert [row.verb for row in AuditEntry.objects.of(*row_id(PromptTemplate.objects.get()))] == ["created"]
-
-
-_NO_ACCOUNTS = {"accounts-TOTAL_FORMS": 0, "accounts-INITIAL_FORMS": 0}
 
 
 @pytest.mark.parametrize(

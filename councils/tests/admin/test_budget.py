@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from councils.admin.budget import SHOWN_PERIODS
 from councils.models import ApiKey, Budget, BudgetAccount, BudgetPeriod, User
 from councils.models.budget import to_units
 from councils.services.asking import ask_council
@@ -22,11 +23,10 @@ from councils.tests.store.support import ANSWERED, Owner, done, ref
 pytestmark = pytest.mark.django_db
 
 BUDGETS = "/admin/councils/budget/"
-PERIODS = {"accounts-TOTAL_FORMS": 0, "accounts-INITIAL_FORMS": 0}
 
 
 def budget_form(**fields: object) -> dict[str, str]:
-    return sent(**({"limit_usd": "10", "period": "month", "at_limit": "refuse", "is_active": True, **PERIODS} | fields))
+    return sent(**({"limit_usd": "10", "period": "month", "at_limit": "refuse", "is_active": True} | fields))
 
 
 def pay(user: User, *, known: bool = True) -> None:
@@ -156,6 +156,31 @@ def test_calls_of_unknown_cost_are_counted_and_held(admin: Client) -> None:
 
     assert budget.accounts.get().reserved >= to_units(Decimal(1))
     assert "calls of unknown cost" in page.lower()
+
+
+def test_many_periods_do_not_keep_a_budget_from_being_saved(admin: Client) -> None:
+    budget = Budget.objects.create(limit_usd=Decimal(10), period="day")
+    days = [timezone.now().date() - timedelta(days=number) for number in range(SHOWN_PERIODS + 2)]
+    BudgetAccount.objects.bulk_create(BudgetAccount(budget=budget, period_start=day) for day in days)
+    address = f"{BUDGETS}{budget.pk}/"
+
+    page = admin.get(f"{address}change/").text
+    rest = admin.get(f"{address}periods/?p=2").text
+
+    assert [f"{day}</th>" in page for day in days] == [True] * SHOWN_PERIODS + [False] * 2
+    assert [f"{day}</th>" in rest for day in days] == [False] * SHOWN_PERIODS + [True] * 2
+    assert f'href="{address}periods/"' in page
+    assert 'name="accounts-' not in page
+
+
+def test_used_up_is_a_budget_with_nothing_left(admin: Client) -> None:
+    budget = Budget.objects.create(limit_usd=Decimal(10), period="month")
+    account = BudgetAccount.objects.create(budget=budget, period_start=BudgetPeriod.MONTH.start(timezone.now()))
+
+    for spent, said in (("9.96", "99 %, nearly used up"), ("10", "100 %, used up"), ("11", "100 %, used up")):
+        account.spent = to_units(Decimal(spent))
+        account.save()
+        assert said in admin.get(BUDGETS).text
 
 
 def test_the_ledger_shows_what_made_up_the_sum_and_nothing_else(admin: Client) -> None:

@@ -96,6 +96,7 @@ EXTRA: Mapping[str, tuple[tuple[object, ...], str]] = {
     "analytics_modelanalytics_usage": ((), "VOM"),
     # Shows a new key to the very session that has made it, to others that there is nothing to see.
     "councils_apikey_issued": (("x",), "VOM"),
+    "councils_budget_periods": (("pk",), "OM"),
     "councils_cachedresponse_clear": (("llm",), "O"),
     "councils_councilconfiguration_archive": ((), "M"),
     "councils_councilconfiguration_export": ((), "M"),
