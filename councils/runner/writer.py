@@ -86,11 +86,14 @@ class _Turn(IntEnum):
     END = 3
 
 
+_Queued = tuple[_Turn, int, _Job | None]
+
+
 class Writer:
     """Runs sync functions with the ORM, in order, paid answers before others. Each is atomic."""
 
     def __init__(self) -> None:
-        self._jobs: queue.PriorityQueue[tuple[_Turn, int, _Job | None]] = queue.PriorityQueue()
+        self._jobs: queue.PriorityQueue[_Queued] = queue.PriorityQueue()
         self._count = count()
         self._trouble = Trouble(logger)
         self._thread = threading.Thread(target=self._run, name="council-writer", daemon=True)
@@ -132,10 +135,7 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            batch = [self._jobs.get()]
-            # A sign of life is committed by itself: what else waits takes longer, and the sign locks all runs of this process.
-            while batch[0][0] is not _Turn.LIFE and len(batch) < BATCH and not self._jobs.empty():
-                batch.append(self._jobs.get())
+            batch = self._gather()
             jobs = [job for _, _, job in batch if job is not None]
             self._commit(jobs)
             for job in jobs:
@@ -143,6 +143,18 @@ class Writer:
             if len(jobs) < len(batch):
                 connection.close()
                 return
+
+    def _gather(self) -> list[_Queued]:
+        """What is committed next. A sign of life goes by itself: others take longer, and it locks all runs of this process."""
+        batch = [self._jobs.get()]
+        while batch[0][0] is not _Turn.LIFE and len(batch) < BATCH and not self._jobs.empty():
+            queued = self._jobs.get()
+            if queued[0] is _Turn.LIFE:
+                # It came while others were gathered: it is the next.
+                self._jobs.put(queued)
+                break
+            batch.append(queued)
+        return batch
 
     def _commit(self, jobs: list[_Job]) -> None:
         """Run the jobs in one transaction. A refusal fails its own job; a database that is away fails them all, with nothing written.

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from councils.models import RunEvent, User
 from councils.runner import writer as writers
-from councils.runner.writer import Writer
+from councils.runner.writer import Writer, _Job, _Turn
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,6 +92,35 @@ async def test_a_sign_of_life_is_written_first_then_what_was_paid_for_then_the_r
         await asyncio.gather(busy, begun, paid, alive)
 
     assert order == ["alive", "paid", "begun"]
+
+
+async def test_a_sign_of_life_that_comes_while_others_are_gathered_is_committed_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    committed: list[list[str]] = []
+    done: list[str] = []
+    async with a_writer() as writer:
+        gate, busy = await occupied(writer)
+        waiting: list[Awaitable[Any]] = [asyncio.ensure_future(writer(done.append, name)) for name in ("a", "b")]
+        await asyncio.sleep(0)
+        alive = _Job(partial(done.append, "alive"), asyncio.get_running_loop().create_future())
+        get, commit, late = writer._jobs.get, writer._commit, [alive]
+
+        def get_and_be_met() -> Any:
+            job = get()
+            if late:
+                writer._jobs.put((_Turn.LIFE, 0, late.pop()))
+            return job
+
+        def commit_and_note(jobs: list[_Job]) -> None:
+            done.clear()
+            commit(jobs)
+            committed.append(list(done))
+
+        monkeypatch.setattr(writer._jobs, "get", get_and_be_met)
+        monkeypatch.setattr(writer, "_commit", commit_and_note)
+        gate.set()
+        await asyncio.gather(busy, alive.future, *waiting)
+
+    assert [names for names in committed if names] == [["a"], ["alive"], ["b"]]
 
 
 async def test_a_refusal_fails_its_own_job_and_undoes_its_own_work() -> None:
