@@ -1,7 +1,7 @@
 """One round of the health check: ask, judge, keep."""
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from councils.health.asking import Answers, ask_all
@@ -36,10 +36,11 @@ def check_health() -> dict[str, int]:
 def _keep_addresses(provider: Provider, answers: Answers) -> None:
     for answer in answers.addresses:
         _keep(judge_address(answer), provider=provider, base_url=answer.base_url)
+    failing = [answer.base_url for answer in answers.addresses if not answer.works]
     refused = next((answer.problem for answer in answers.addresses if answer.key_refused), "")
     if refused:
         Provider.objects.mark(provider.pk, refused)
-    elif provider.problem and HealthRecord.objects.filter(provider=provider, is_current=False, problem=provider.problem).exists():
+    elif provider.problem and _has_noted(provider).exclude(base_url__in=failing).exists():
         # What the check itself has noted, it takes back. A run's complaint stays: many lists are shown without a key.
         Provider.objects.clear(provider.pk)
     addresses = [answer.base_url for answer in answers.addresses]
@@ -47,12 +48,23 @@ def _keep_addresses(provider: Provider, answers: Answers) -> None:
     gone.update(is_current=False)
 
 
+def _has_noted(provider: Provider) -> QuerySet[HealthRecord]:
+    """Past records of addresses that tell of the trouble that is noted at their provider."""
+    return HealthRecord.objects.of_addresses().filter(provider=provider, is_current=False, problem=provider.problem)
+
+
 def _keep(finding: Finding, *, provider: Provider, model: ModelInfo | None = None, base_url: str = "") -> None:
-    """Go on with the current record where it says the same; else it is past, and a new one begins."""
+    """Go on with the current record where it says the same; else it is past, and a new one begins.
+
+    So does one that tells of the noted trouble and now fails for another reason: that it was noted by a check must not be forgotten.
+    """
     now = timezone.now()
     seen = {"checked_at": now, "latency_ms": finding.latency_ms, "problem": finding.problem}
     current = HealthRecord.objects.current().filter(provider=provider, model=model, base_url=base_url)
-    if current.filter(state=finding.state).update(**seen, checks=F("checks") + 1):
+    same = current.filter(state=finding.state)
+    if provider.problem and finding.problem != provider.problem:
+        same = same.exclude(problem=provider.problem)
+    if same.update(**seen, checks=F("checks") + 1):
         return
     try:
         with transaction.atomic():

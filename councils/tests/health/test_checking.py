@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.fake.server import Running, running
-from councils.engine.errors import AuthenticationFailed
+from councils.engine.errors import AnswerTimeout, AuthenticationFailed, ProviderError
 from councils.health import asking
 from councils.health.checking import check_health
 from councils.models import HealthRecord, HealthState, ModelInfo, Provider, ProviderEndpoint
@@ -170,6 +170,26 @@ def test_a_refused_key_is_marked_and_taken_back_only_by_who_marked_it(monkeypatc
     Provider.objects.mark(row.pk, "A run was refused.")
     check_health()
     assert Provider.objects.in_trouble().get().problem == "A run was refused."
+
+
+def test_a_refused_key_is_taken_back_after_other_failures_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = AnswerTimeout("No answer.")
+    outcomes: list[ProviderError | None] = [AuthenticationFailed("wrong key"), silent, silent, None]
+
+    async def names(*_: Any) -> tuple[str, ...]:
+        if (fault := outcomes.pop(0)) is not None:
+            raise fault
+        return ("one",)
+
+    monkeypatch.setattr(asking, "_names", names)
+    row = provider("http://127.0.0.1:9", "one")
+    noted = []
+    while outcomes:
+        check_health()
+        noted.append(bool(Provider.objects.get(pk=row.pk).problem))
+
+    # No answer at all says nothing about the key.
+    assert noted == [True, True, True, False]
 
 
 def test_many_addresses_are_asked_at_once_but_not_all(monkeypatch: pytest.MonkeyPatch) -> None:
