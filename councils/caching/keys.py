@@ -39,11 +39,6 @@ def call_key(target: ModelTarget, prepared: PreparedCall, request: CompletionReq
     )
 
 
-def prompt_hash(request: CompletionRequest) -> str:
-    """SHA-256 over the messages alone, to find what was asked the same with other settings."""
-    return _digest(_messages(request))
-
-
 def _messages(request: CompletionRequest) -> list[dict[str, str]]:
     return [asdict(message) for message in request.messages]
 

@@ -6,7 +6,8 @@ from django.conf import settings
 
 from councils.caching.answers import KeptAnswer
 from councils.caching.flights import Flight, Flights, entry_of
-from councils.caching.keys import call_key, prompt_hash
+from councils.caching.keys import call_key
+from councils.engine.digest import messages_digest
 from councils.engine.types import Completion, CompletionRequest
 from councils.runner.attempts import StepAttempts
 from councils.snapshot import CacheUse
@@ -41,5 +42,7 @@ async def _keep(step: StepAttempts, flights: Flights, flight: Flight | None, req
         return
     target = step.target
     key = call_key(target, step.prepared, request)
-    entry = entry_of(answer, key=key, model_id=target.model_id, model_name=target.name, prompt_hash=prompt_hash(request))
+    # The same that a call has, so that either leads to the other.
+    digest = messages_digest(step.prepared.messages)
+    entry = entry_of(answer, key=key, model_id=target.model_id, model_name=target.name, prompt_hash=digest)
     await flights.keep(flight, answer, entry)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from councils.caching.keys import call_key, prompt_hash
+from councils.caching.keys import call_key
 from councils.engine.prompts import PreparedCall
 from councils.engine.types import ChatMessage, CompletionRequest, Deadlines, Stage, StructuredMode
 from councils.snapshot import EndpointTarget, ModelTarget
@@ -109,11 +109,6 @@ def test_parts_cannot_run_into_each_other() -> None:
     second = replace(REQUEST, messages=(ChatMessage(role="user", content="a"), ChatMessage(role="user", content="b")))
 
     assert call_key(TARGET, PREPARED, first) != call_key(TARGET, PREPARED, second)
-
-
-def test_the_prompt_has_a_hash_of_its_own() -> None:
-    assert prompt_hash(REQUEST) == prompt_hash(replace(REQUEST, temperature=0.1))
-    assert prompt_hash(REQUEST) != prompt_hash(replace(REQUEST, messages=MESSAGES[1:]))
 
 
 def test_a_surrogate_in_a_prompt_is_no_fault() -> None:

@@ -56,6 +56,9 @@ def test_the_same_question_again_is_answered_at_no_cost(scripted: Stage) -> None
     assert (second.status, second.answer, second.consensus_score) == (first.status, first.answer, first.consensus_score)
     assert (second.cost_usd, second.total_tokens) == (Decimal(0), 0)
     assert len(council.provider.requests) == CALLS
+    # The digest of a call leads to the cached response, and the other way round.
+    kept = set(CachedResponse.objects.values_list("prompt_hash", flat=True))
+    assert kept == set(ModelCall.objects.filter(run=second).values_list("prompt_hash", flat=True))
 
 
 def test_a_recalled_call_stands_in_the_ledger_with_nothing(scripted: Stage) -> None:
