@@ -33,23 +33,13 @@ class FastTier:
     def put(self, kind: str, key: str, value: Any, *, ttl_s: float) -> None:
         self._try(lambda: caches[ALIAS].set(self._name(kind, key), value, timeout=ttl_s))
 
-    def drop_many(self, kind: str, keys: Sequence[str]) -> bool:
-        """Forget these. ``False`` where that failed, so that they may still be there."""
+    def drop_many(self, kind: str, keys: Sequence[str]) -> None:
+        """Forget these, if that can be done now."""
+        self._try(lambda: caches[ALIAS].delete_many([self._name(kind, key) for key in keys]))
 
-        def drop() -> bool:
-            caches[ALIAS].delete_many([self._name(kind, key) for key in keys])
-            return True
-
-        return self._try(drop) is True
-
-    def clear(self, kind: str) -> bool:
-        """Forget everything of a kind; where that cannot be told apart, everything. ``False`` where that failed."""
-
-        def clear() -> bool:
-            _clear(caches[ALIAS], kind)
-            return True
-
-        return self._try(clear) is True
+    def clear(self, kind: str) -> None:
+        """Forget everything of a kind, if that can be done now; where it cannot be told apart, everything."""
+        self._try(lambda: _clear(caches[ALIAS], kind))
 
     def claim(self, kind: str, key: str, *, ttl_s: float) -> bool:
         """Be the one process that makes this call. ``True`` also when nobody can tell: then the call is made."""

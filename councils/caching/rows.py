@@ -41,8 +41,8 @@ def find(kind: str, key: str) -> tuple[Any, float] | None:
 
 
 @transaction.atomic
-def keep(entry: Entry) -> None:
-    """Store or renew a response."""
+def keep(entry: Entry) -> bool:
+    """Store or renew a response. ``True`` says that it was written."""
     CachedResponse.objects.keep(
         ttl_s=entry.ttl_s,
         cache_key=entry.key,
@@ -53,6 +53,7 @@ def keep(entry: Entry) -> None:
         response_data=dict(entry.data),
         size_bytes=len(orjson.dumps(entry.data)),
     )
+    return True
 
 
 def make_room() -> int:

@@ -73,7 +73,8 @@ class Shelf:
     async def keep(self, entry: Entry) -> None:
         """Store it in both tiers."""
         await asyncio.to_thread(lambda: self.fast.put(entry.kind, entry.key, dict(entry.data), ttl_s=entry.ttl_s))
-        await self._database(rows.keep, entry)
+        if not await self._database(rows.keep, entry):
+            return
         metrics.cache_used("set", "ok")
         self._kept += 1
         if self._kept % ROOM_EVERY == 0:

@@ -88,7 +88,7 @@ class CacheStatistic(models.Model):
 
 
 class CacheGeneration(models.Model):
-    """Which entries of the fast tier count: those of the kind's present number. It is raised where forgetting them there has failed."""
+    """Which entries of the fast tier count: those of the kind's present number. It is raised whenever some are forgotten."""
 
     kind = models.CharField(max_length=10, choices=CacheKind.choices, unique=True)
     number = models.PositiveIntegerField(default=0)

@@ -98,16 +98,16 @@ def cache_stats() -> Mapping[str, KindStats]:
 def invalidate(*, kind: str, model_name: str = "") -> int:
     """Forget what is kept of a kind, or only of one model; how many responses of the database that were.
 
-    A call that is under way may still store its answer afterwards: that one is new. Where the fast tier cannot be reached, all that it
-    holds of the kind is given up, so that nothing of it comes back with it.
+    A call that is under way may still store its answer afterwards: that one is new. All that the fast tier holds of the kind is given up:
+    it may be away now, and whoever has just read the database may still put an old answer there.
     """
     rows = CachedResponse.objects.filter(kind=kind)
     if model_name:
         return forget(rows.filter(model_name=model_name), what=f"{CacheKind(kind).label} of {model_name}")
     # The database first: it refills the fast tier.
     deleted = rows.delete()[0]
-    if not FastTier().clear(kind):
-        next_generation(kind)
+    FastTier().clear(kind)
+    next_generation(kind)
     metrics.cache_used("delete", "ok", deleted)
     _tell(f"{CacheKind(kind).label}, all", deleted)
     return deleted
@@ -125,7 +125,7 @@ def forget(rows: QuerySet[CachedResponse], *, what: str = "Chosen responses") ->
     deleted = 0
     for kind, some in keys.items():
         deleted += CachedResponse.objects.filter(cache_key__in=some).delete()[0]
-        if not FastTier(generations()).drop_many(kind, some):
-            next_generation(kind)
+        FastTier(generations()).drop_many(kind, some)
+        next_generation(kind)
     _tell(what, deleted)
     return deleted

@@ -108,6 +108,16 @@ async def test_a_database_that_is_away_leaves_the_fast_tier() -> None:
     assert await shelf.find("llm", "k" * 64) == DATA
 
 
+@pytest.mark.parametrize("away", [True, False])
+async def test_only_what_the_database_took_counts_as_set(shelf: Shelf, away: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[tuple[str, str]] = []
+    monkeypatch.setattr("councils.caching.shelf.metrics.cache_used", lambda operation, outcome: counted.append((operation, outcome)))
+
+    await (Shelf(database_away) if away else shelf).keep(entry())
+
+    assert counted == [("set", "error" if away else "ok")]
+
+
 async def test_with_both_away_nothing_is_cached_and_nothing_fails(broken: Broken) -> None:
     shelf = Shelf(database_away)
     await shelf.keep(entry())
@@ -224,4 +234,22 @@ async def test_what_was_forgotten_while_the_fast_tier_was_away_does_not_come_bac
     assert await shelf.find("llm", "k" * 64) == {"text": "New."}
     # Nor is that found any more which is forgotten while everything works again.
     await in_a_thread(lambda: invalidate(kind="llm", model_name="" if model_name else "gpt"))
-    assert await in_a_thread(rows.generations) == {"llm": 1}
+    assert await in_a_thread(rows.generations) == {"llm": 2 if model_name else 1}
+
+
+@pytest.mark.parametrize(("model_name", "forgets"), [("", "clear"), ("gpt", "drop_many")])
+async def test_who_read_the_database_just_before_it_was_forgotten_does_not_bring_it_back(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, model_name: str, forgets: str
+) -> None:
+    await shelf.keep(entry(model_name="gpt"))
+    forget = getattr(FastTier, forgets)
+
+    def forget_and_be_late(*args: Any) -> None:
+        forget(*args)
+        shelf.fast.put("llm", "k" * 64, DATA, ttl_s=60)
+
+    monkeypatch.setattr(FastTier, forgets, forget_and_be_late)
+    await in_a_thread(lambda: invalidate(kind="llm", model_name=model_name))
+    shelf._generation_at = float("-inf")
+
+    assert await shelf.find("llm", "k" * 64) is None
