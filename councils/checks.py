@@ -13,6 +13,7 @@ councils.E009 ``PRIVATE_PROVIDER_HOSTS`` holds something other than host:port
 councils.W001 the broker's Redis did not answer (deployment check)
 councils.W002 pages are sent to https, and nobody can come by it (deployment check)
 councils.W003 several processes would share a SQLite file (deployment check)
+councils.W004 a worker's figures are open to whoever reaches its port (deployment check)
 ========= =====================================================================
 """
 
@@ -43,6 +44,7 @@ CSP_MIDDLEWARE = "ContentSecurityPolicyMiddleware"
 LOOSE_SOURCES = {"*", "'unsafe-inline'", "'unsafe-eval'", "http:", "https:", "data:"}
 REDIS_TIMEOUT_S = 2.0
 BEATS_IN_A_LEASE = 3
+THIS_MACHINE = {"127.0.0.1", "::1", "localhost"}
 HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
 
 
@@ -58,6 +60,7 @@ def register() -> None:
     checks.register(check_redis_policy, checks.Tags.security, deploy=True)
     checks.register(check_https, checks.Tags.security, deploy=True)
     checks.register(check_shared_sqlite, deploy=True)
+    checks.register(check_worker_figures, checks.Tags.security, deploy=True)
 
 
 def check_sqlite(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
@@ -244,3 +247,11 @@ def check_shared_sqlite(**_: Any) -> list[CheckMessage]:
     message = "Celery workers would share one SQLite file: they could not run on other machines."
     hint = "Set DATABASE_URL to a PostgreSQL database, or RUN_ENGINE=embedded."
     return [checks.Warning(message, hint=hint, id="councils.W003")]
+
+
+def check_worker_figures(**_: Any) -> list[CheckMessage]:
+    """The port of a worker asks for a token where there is one, and for nothing else."""
+    if not settings.ENABLE_METRICS or not settings.METRICS_PORT or settings.METRICS_TOKEN or settings.METRICS_BIND_ADDRESS in THIS_MACHINE:
+        return []
+    message = f"Whoever reaches {settings.METRICS_BIND_ADDRESS}:{settings.METRICS_PORT} may read the figures of a worker."
+    return [checks.Warning(message, hint="Set METRICS_TOKEN, long and random.", id="councils.W004")]

@@ -326,6 +326,17 @@ def test_workers_on_a_file_of_one_machine_are_reported(
 
 
 @pytest.mark.parametrize(
+    ("port", "address", "token", "found"),
+    [(9100, "0.0.0.0", "", ["councils.W004"]), (9100, "0.0.0.0", "t", []), (9100, "127.0.0.1", "", []), (0, "0.0.0.0", "", [])],
+)
+def test_open_figures_of_a_worker_are_reported(port: int, address: str, token: str, found: list[str], settings: Settings) -> None:
+    settings.ENABLE_METRICS, settings.METRICS_PORT, settings.METRICS_BIND_ADDRESS, settings.METRICS_TOKEN = True, port, address, token
+
+    assert ids(checks.check_worker_figures()) == found
+    assert checks.check_worker_figures in set[object](registry.registry.deployment_checks)
+
+
+@pytest.mark.parametrize(
     ("policy", "said"),
     [("allkeys-lru", (logging.ERROR, "councils.E007")), (redis.TimeoutError("slow"), (logging.WARNING, "councils.W001"))],
 )
