@@ -66,17 +66,31 @@ def test_a_broker_that_is_away_costs_a_warning(
     assert caplog.text.count("a worker will find the run") == 1
 
 
-def test_who_starts_a_run_does_not_wait_for_a_broker_that_hangs(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    answered = threading.Event()
+def test_who_starts_a_run_does_not_wait_for_a_broker_that_hangs(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    answered, reached = threading.Event(), list[None]()
     settings.RUN_ENGINE = "celery"
-    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda *_, **__: answered.wait(60))
+
+    def hang(*_: Any, **__: Any) -> None:
+        answered.wait(60)
+        reached.append(None)
+
+    monkeypatch.setattr("celery.app.task.Task.apply_async", hang)
     monkeypatch.setattr(posting, "_poster", posting.Poster())
+    started = posting.MOST_WAITING + 100
 
     # All of these return although the broker answers none; those beyond the bound are dropped.
-    for number in range(posting.MOST_WAITING + 100):
+    for number in range(started):
         tasks.start(number)
+    reached_before = len(reached)
     answered.set()
     posting.current().settle()
+
+    assert reached_before == 0
+    # One may have left the queue before the bound was reached: the broker hangs on it.
+    assert len(reached) in {posting.MOST_WAITING, posting.MOST_WAITING + 1}
+    assert caplog.text.count("messages wait for the broker") == started - len(reached)
 
 
 def test_the_task_does_not_wait_for_the_run(ask: Asker, engine: EngineHost) -> None:
@@ -97,8 +111,14 @@ def test_a_message_that_comes_many_times_has_the_run_driven_once(ask: Asker, eng
     assert sorted(entry.call_id for entry in ask.log_of(run)) == sorted({entry.call_id for entry in ask.log_of(run)})
 
 
-def test_a_message_for_a_run_that_is_gone_does_nothing(engine: EngineHost) -> None:
-    tasks.process_council_async.apply(args=(987_654,)).get()
+def test_a_message_for_a_run_that_is_gone_does_nothing(ask: Asker, engine: EngineHost, caplog: pytest.LogCaptureFixture) -> None:
+    gone = 987_654
+    tasks.process_council_async.apply(args=(gone,)).get()
+
+    # The engine has looked for it by the time that it ends a run which came later.
+    assert ended(ask("", "", "")).status == RunStatus.SUCCEEDED
+    assert gone not in engine._drivers
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 @pytest.mark.django_db
