@@ -79,14 +79,15 @@ class Vote:
 
     @property
     def dissent(self) -> list[tuple[Member, Cell]]:
-        """Reviewers who placed another answer first, with what they said of it."""
+        """Reviewers who placed another answer first, with what they said of it. Of several that are tied, none is another one."""
         if self.count is None:
             return []
         firsts = [(row.reviewer, cell) for row in self.rows for cell in row.cells if cell.place == 1]
-        winner = self.count.winner
-        with_winner = {reviewer.agent_id for reviewer, cell in firsts if cell.answer.candidate == winner.candidate}
+        leaders = self.count.leaders
+        leading = {answer.candidate for answer in leaders}
+        with_them = {reviewer.agent_id for reviewer, cell in firsts if cell.answer.candidate in leading}
         # Nobody votes on an own answer, so the winner's author cannot dissent.
-        bound = with_winner | {winner.member.agent_id}
+        bound = with_them | {answer.member.agent_id for answer in leaders}
         return [(reviewer, cell) for reviewer, cell in firsts if reviewer.agent_id not in bound]
 
 

@@ -10,7 +10,7 @@ from councils.engine.types import RunStatus, Stage, StepStatus
 from councils.models import AuditEntry, CouncilRun, RunEvent, RunStep, User
 from councils.tests import scenes
 from councils.tests.admin.conftest import sign_in, staff_with
-from councils.tests.factories import RunPlan, add_step, make_council, make_run, make_user
+from councils.tests.factories import RunPlan, add_step, finished_plan, make_council, make_run, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -70,6 +70,17 @@ def test_every_state_has_a_page(admin: Client, maker: object) -> None:
     run = maker(make_user(), make_council())
 
     assert admin.get(page_of(run)).status_code == 200
+
+
+def test_a_tie_is_not_told_as_a_victory(admin: Client) -> None:
+    run = make_run(council=make_council(seats=3), plan=finished_plan(3, orders={1: (2, 3), 2: (3, 1), 3: (1, 2)}))
+
+    text = admin.get(page_of(run)).text
+
+    assert "are tied by ranked choice; broken by a fixed rule," in text
+    assert "then one by lot" in text
+    assert " wins by " not in text
+    assert "Margin" not in text
 
 
 @pytest.mark.parametrize("odd", ["0", "999999", "x", "9" * 30, "1%00"])

@@ -62,6 +62,11 @@ def test_a_tie_is_not_shown_as_a_victory(tied: str) -> None:
     assert tied.count("place 1, tied</span>") == 3
 
 
+def test_whoever_prefers_one_of_those_who_are_tied_prefers_no_other_answer(tied: str) -> None:
+    assert "preferred another answer" not in tied
+    assert "preferred the answer of" not in tied
+
+
 def test_a_tie_has_no_lead_and_says_how_it_was_broken(tied: str) -> None:
     assert "<dd>tied</dd>" in tied
     assert "drops out first, then the one that wins fewer duels against them, then one by lot" in tied
