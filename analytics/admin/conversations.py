@@ -1,11 +1,7 @@
 """What conversations took."""
 
-from typing import Any
-
-from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from analytics.admin.usage import MAY_SEE_COSTS
 from analytics.models import ConversationAnalytics
 from councils.admin.base import display, register
 from councils.admin.large import LargeList, people, through
@@ -29,12 +25,6 @@ class ConversationAnalyticsAdmin(LargeList[ConversationAnalytics]):
         *("average", "longest", "models", "scores", "agreement", "computed_at"),
     )
     readonly_fields = fields
-
-    def get_list_display(self, request: HttpRequest) -> Any:
-        return [name for name in super().get_list_display(request) if name != "cost" or request.user.has_perm(MAY_SEE_COSTS)]
-
-    def get_fields(self, request: HttpRequest, obj: ConversationAnalytics | None = None) -> Any:
-        return [name for name in self.fields if name != "cost" or request.user.has_perm(MAY_SEE_COSTS)]
 
     @display(description="conversation")
     def title(self, row: ConversationAnalytics) -> str:

@@ -1,13 +1,11 @@
 """How models did, hour by hour, and the way to the reports of usage."""
 
-from typing import Any
-
 from django.db.models import DecimalField, ExpressionWrapper, F, QuerySet, Value
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from analytics.admin.usage import MAY_SEE_COSTS, usage_page
+from analytics.admin.usage import usage_page
 from analytics.models import ModelAnalytics
 from councils.admin.base import action, display, register
 from councils.admin.csv_export import Column, csv_response
@@ -16,8 +14,6 @@ from councils.admin.large import LargeList, column
 from councils.admin.show import NOTHING, duration, link_to
 from councils.formatting import figure, number, percent, usd
 from councils.models.budget import UNIT_USD
-
-COST_COLUMN = Column("known cost (USD)", "paid_usd")
 
 
 class HourFilter(DayFilter):
@@ -52,7 +48,7 @@ class ModelAnalyticsAdmin(LargeList[ModelAnalytics]):
         Column("from the cache", "cache_hits"),
         Column("tokens read", "prompt_tokens"),
         Column("tokens written", "completion_tokens"),
-        COST_COLUMN,
+        Column("known cost (USD)", "paid_usd"),
         Column("calls of unknown cost", "unknown_costs"),
         Column("average time (ms)", "average_latency_ms"),
         Column("half within (ms)", "p50_latency_ms"),
@@ -66,12 +62,6 @@ class ModelAnalyticsAdmin(LargeList[ModelAnalytics]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelAnalytics]:
         return super().get_queryset(request).defer("latencies")
 
-    def get_list_display(self, request: HttpRequest) -> Any:
-        return [name for name in super().get_list_display(request) if name != "cost" or request.user.has_perm(MAY_SEE_COSTS)]
-
-    def get_fields(self, request: HttpRequest, obj: ModelAnalytics | None = None) -> Any:
-        return [name for name in self.fields if name != "cost" or request.user.has_perm(MAY_SEE_COSTS)]
-
     def get_urls(self) -> list[URLPattern]:
         usage = path("usage/", self.admin_site.admin_view(self.usage), name="analytics_modelanalytics_usage")
         return [usage, *super().get_urls()]
@@ -81,10 +71,9 @@ class ModelAnalyticsAdmin(LargeList[ModelAnalytics]):
 
     @action(description="Download as CSV", permissions=["view"])
     def as_csv(self, request: HttpRequest, queryset: QuerySet[ModelAnalytics]) -> HttpResponseBase:
-        """The chosen rows; what they cost only for those who may see it."""
+        """The chosen rows."""
         paid = ExpressionWrapper(F("cost_units") * Value(UNIT_USD), DecimalField(max_digits=24, decimal_places=8))
-        columns = [one for one in self.csv_columns if one is not COST_COLUMN or request.user.has_perm(MAY_SEE_COSTS)]
-        return csv_response(request, queryset.annotate(paid_usd=paid), columns, name="models by hour")
+        return csv_response(request, queryset.annotate(paid_usd=paid), self.csv_columns, name="models by hour")
 
     @display(description="hour (UTC)", ordering="hour")
     def shown_hour(self, row: ModelAnalytics) -> str:

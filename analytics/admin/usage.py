@@ -18,7 +18,6 @@ from councils.admin.show import NOTHING, duration, list_address
 from councils.formatting import percent
 from councils.models import CouncilConfiguration, CouncilRun, ModelInfo
 
-MAY_SEE_COSTS = "councils.view_ledgerentry"
 MOST_LINES = 100
 MOST_OFFERED = 200
 """So many names are offered for a field that takes any words."""
@@ -29,29 +28,26 @@ TOLD_BY_LINE = {By.USER: {"user"}, By.COUNCIL: {"council"}, By.SEAT: {"council",
 """Words that choose nothing more once one line is looked at."""
 HEADINGS = (
     *("requests", "failed", "cancelled", "from the cache", "tokens read", "tokens written", "calls of unknown cost"),
-    *("average time (ms)", "longest time (ms)"),
+    *("average time (ms)", "longest time (ms)", "known cost (USD)"),
 )
 
 
 def usage_page(admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponseBase:
-    """A report as a page, or as CSV with all its lines. What was spent only for those who may see the ledger."""
+    """A report as a page, or as CSV with all its lines."""
     if not admin.has_view_permission(request):
         raise PermissionDenied
-    sees_costs = request.user.has_perm(MAY_SEE_COSTS)
     found = report(asked_by(request.GET))
-    lines = found.lines if sees_costs or found.asked.by is By.DAY else sorted(found.lines, key=lambda line: (-line.requests, line.name))
     if request.GET.get("format") == "csv":
         name = f"usage by {found.asked.by.value} {found.asked.first} to {found.asked.last}"
-        return csv_table(request, _headings(found.asked, sees_costs), _rows(lines, sees_costs), name=name)
-    most = max((line.requests for line in lines), default=0)
+        return csv_table(request, (TITLES[found.asked.by].lower(), *HEADINGS), _rows(found.lines), name=name)
+    most = max((line.requests for line in found.lines), default=0)
     context = {
         **admin.admin_site.each_context(request),
         "title": "Usage",
         "found": found,
-        "sees_costs": sees_costs,
-        "lines": [_shown(found, line, most) for line in lines[:MOST_LINES]],
+        "lines": [_shown(found, line, most) for line in found.lines[:MOST_LINES]],
         "total": _shown(found, found.total, most),
-        "hidden": max(len(lines) - MOST_LINES, 0),
+        "hidden": max(len(found.lines) - MOST_LINES, 0),
         **_form(found.asked),
     }
     return TemplateResponse(request, "analytics/usage.html", context)
@@ -129,12 +125,7 @@ def list_behind(asked: Asked, line: Line) -> str:
     return list_address(CouncilRun, **days, **{owner: line.pk}) if line.pk is not None else ""
 
 
-def _headings(asked: Asked, sees_costs: bool) -> list[str]:
-    return [TITLES[asked.by].lower(), *HEADINGS, *(["known cost (USD)"] if sees_costs else [])]
-
-
-def _rows(lines: Sequence[Line], sees_costs: bool) -> Iterator[Sequence[object]]:
+def _rows(lines: Sequence[Line]) -> Iterator[Sequence[object]]:
     for line in lines:
         sums = (line.requests, line.errors, line.cancelled, line.cache_hits, line.prompt_tokens, line.completion_tokens)
-        rest = (line.unknown_costs, line.latency_ms, line.latency_most_ms)
-        yield (line.name, *sums, *rest, *((line.cost_usd,) if sees_costs else ()))
+        yield (line.name, *sums, line.unknown_costs, line.latency_ms, line.latency_most_ms, line.cost_usd)
