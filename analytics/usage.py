@@ -271,7 +271,7 @@ def _api_keys(lines: Sequence[Line]) -> None:
     names = dict(ApiKey.objects.filter(pk__in=[line.key[0] for line in lines]).values_list("pk", "name"))
     for line in lines:
         line.pk = line.key[0] if line.key[0] in names else None
-        line.name = names.get(line.key[0], "without a key")
+        line.name = names.get(line.key[0], "without a key, or with one that is deleted")
 
 
 def _councils(lines: Sequence[Line]) -> None:

@@ -230,6 +230,15 @@ def test_who_and_what_is_deleted_is_still_counted(history: History, council: Cou
     assert [(line.name, line.pk) for line in report(asked(By.USER)).lines] == [("deleted users", None)]
 
 
+def test_calls_of_a_key_that_is_deleted_are_not_said_to_be_without_one(history: History) -> None:
+    key, _ = ApiKey.issue(user=history.conversation.owner, name="nightly")
+    ask(history, api_key=key)
+    aggregate()
+    key.delete()
+
+    assert [line.name for line in report(asked(By.KEY)).lines] == ["without a key, or with one that is deleted"]
+
+
 def test_a_council_that_was_renamed_is_one_line(history: History, council: CouncilConfiguration) -> None:
     ask(history, council)
     CouncilConfiguration.objects.update(name="Prices")
