@@ -83,6 +83,15 @@ class SeldomFilter(logging.Filter):
         return True
 
 
+class RefusalFilter(logging.Filter):
+    """Leaves the traceback out where Django tells of a refused request: a 403 is an answer, not a fault, and one line says which."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == "django.request" and record.levelno < logging.ERROR:
+            record.exc_info = record.exc_text = None
+        return True
+
+
 class ReadableFormatter(logging.Formatter):
     """A line for people, then the lines of a traceback, indented. Redacted as a whole so that tracebacks are covered too."""
 
@@ -138,11 +147,16 @@ def logging_config(*, level: str, structured: bool) -> dict[str, Any]:
         },
         "filters": {
             "scope": {"()": "council_site.logs.ScopeFilter"},
+            "refusal": {"()": "council_site.logs.RefusalFilter"},
             # A collector of traces that is away fails with every batch.
             "seldom": {"()": lambda: SeldomFilter("opentelemetry")},
         },
         "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "json" if structured else "readable", "filters": ["scope", "seldom"]},
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "json" if structured else "readable",
+                "filters": ["scope", "seldom", "refusal"],
+            },
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {

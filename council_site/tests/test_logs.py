@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from council_site.logs import HIDDEN, SELDOM_S, JsonFormatter, ReadableFormatter, ScopeFilter, SeldomFilter, logging_config, redacted
+from council_site.logs import (
+    HIDDEN,
+    SELDOM_S,
+    JsonFormatter,
+    ReadableFormatter,
+    RefusalFilter,
+    ScopeFilter,
+    SeldomFilter,
+    logging_config,
+    redacted,
+)
 from councils.telemetry import scope
 
 PLANTED = "hunter2-PLANTED-0123456789"
@@ -174,7 +184,7 @@ def test_a_whole_request_is_not_written_with_its_query(formatter: logging.Format
 def test_everything_that_is_written_goes_through_the_filter(structured: bool) -> None:
     config = logging_config(level="INFO", structured=structured)
 
-    assert [handler["filters"] for handler in config["handlers"].values()] == [["scope", "seldom"]]
+    assert [handler["filters"] for handler in config["handlers"].values()] == [["scope", "seldom", "refusal"]]
 
 
 def test_who_repeats_what_is_known_is_heard_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,3 +199,16 @@ def test_who_repeats_what_is_known_is_heard_once_in_a_while(monkeypatch: pytest.
 
     assert heard == [[True, True, True], [False, False, True]]
     assert seldom.filter(noisy)
+
+
+def test_a_refused_request_is_one_line_and_a_fault_keeps_its_traceback() -> None:
+    why = PermissionError("not yours")
+    exc_info = (type(why), why, why.__traceback__)
+    told = {"msg": "Forbidden (Permission denied): /admin/", "exc_info": exc_info}
+    refused, fault = (
+        logging.makeLogRecord({**told, "name": "django.request", "levelno": level}) for level in (logging.WARNING, logging.ERROR)
+    )
+
+    assert all(RefusalFilter().filter(one) for one in (refused, fault))
+    assert "not yours" not in JsonFormatter().format(refused)
+    assert "not yours" in JsonFormatter().format(fault)
