@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-_VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_]\w*)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\})")
+MAIN = "docker-compose.yml"
+_VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_]\w*)(?::(?P<kind>[-?])(?P<rest>(?:[^{}]|\$\{[^{}]*\})*))?\})")
 
 
 class Unset(Exception):
@@ -29,14 +30,15 @@ def filled(text: str, values: Mapping[str, str]) -> str:
             return values[name]
         if kind == "?":
             raise Unset(rest)
-        return rest or ""
+        # A default may hold variables of its own.
+        return filled(rest or "", values)
 
     return _VARIABLE.sub(value, text)
 
 
-def read_compose(values: Mapping[str, str] | None = None) -> dict[str, Any]:
+def read_compose(values: Mapping[str, str] | None = None, *, file: str = MAIN) -> dict[str, Any]:
     """The file's document; with ``values``, every text in it is filled in."""
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / file).read_text())
     return loaded if values is None else _filled_all(loaded, values)
 
 

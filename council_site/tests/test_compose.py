@@ -7,6 +7,7 @@ import pytest
 
 from deploy.compose import ROOT, Unset, filled, read_compose
 
+PRIVATE = "deploy/compose.private.yml"
 SITE = ["migrate", "web", "celery_worker", "celery_beat"]
 ENDS = {"migrate"}
 OPTIONAL = {"ollama": "ollama"}
@@ -51,12 +52,12 @@ def test_the_file_says_only_what_docker_understands(services: dict[str, dict[str
         assert set(service) <= KNOWN, name
 
 
-def test_the_queue_never_evicts_and_the_cache_may(services: dict[str, dict[str, Any]], compose: dict[str, Any]) -> None:
+def test_the_queue_never_evicts_and_the_cache_may(services: dict[str, dict[str, Any]]) -> None:
     assert option(services["redis"]["command"], "--maxmemory-policy") == "noeviction"
     assert option(services["redis"]["command"], "--appendonly") == "yes"
     assert option(services["redis-cache"]["command"], "--maxmemory-policy") == "allkeys-lru"
     assert option(services["redis-cache"]["command"], "--maxmemory") == "512mb"
-    environment = compose["x-site"]["environment"]
+    environment = read_compose(VALUES)["x-site"]["environment"]
     assert environment["REDIS_URL"].startswith("redis://redis:")
     assert environment["REDIS_CACHE_URL"].startswith("redis://redis-cache:")
 
@@ -75,10 +76,45 @@ def test_no_secret_is_written_and_none_may_be_left_out(compose: dict[str, Any]) 
 
 def test_an_empty_variable_takes_its_default() -> None:
     assert filled("${A:-x}/${B:-y}/$${C}/${D}", {"A": "", "B": "b", "D": "d"}) == "x/b/${C}/d"
+    assert filled("${A:-x${B:?Set B}y}", {"B": "b"}) == "xby"
+    assert filled("${A:-x${B:?Set B}y}", {"A": "a"}) == "a"
+
+
+def test_stores_that_are_somewhere_else_win_and_every_process_has_a_way_to_them() -> None:
+    here = read_compose(VALUES)["services"]
+    away = {"DATABASE_URL": "postgres://a:b@far/c", "REDIS_URL": "redis://:d@far/0", "REDIS_CACHE_URL": "redis://:d@far:6380/0"}
+    there = read_compose(VALUES | away)["services"]
+
+    assert here["web"]["environment"]["DATABASE_URL"] == "postgres://council:value-of-postgres_password@db:5432/council"
+    for name in SITE:
+        assert there[name]["environment"].items() >= away.items()
+        assert "outside" in there[name]["networks"]
+    assert option(there["flower"]["command"], "--broker") == away["REDIS_URL"]
+    assert option(here["flower"]["command"], "--broker") == here["web"]["environment"]["REDIS_URL"]
+
+
+def test_other_machines_reach_the_stores_by_a_private_address_and_with_a_password_only(services: dict[str, dict[str, Any]]) -> None:
+    """What ``deploy/compose.private.yml`` adds for a machine whose stores others share."""
+    added = read_compose(file=PRIVATE)["services"]
+
+    ports = {name: service["ports"] for name, service in added.items()}
+    address = "${PRIVATE_ADDRESS:?Set PRIVATE_ADDRESS in .env}"
+    assert ports == {
+        "db": [f"{address}:5432:5432"],
+        "redis": [f"{address}:6379:6379"],
+        "redis-cache": [f"{address}:6380:6379"],
+    }
+    password = "${REDIS_PASSWORD:?Set REDIS_PASSWORD in .env}"
+    for name in ("redis", "redis-cache"):
+        assert added[name]["command"] == [*services[name]["command"], "--requirepass", password]
+        # By this variable the health check signs in.
+        assert added[name]["environment"] == {"REDISCLI_AUTH": password}
+    assert added["db"].keys() == {"networks", "ports"}
+    assert {network for service in added.values() for network in service["networks"]} == {"outside"}
 
 
 def test_every_variable_of_the_file_is_documented(compose: dict[str, Any]) -> None:
-    content = (ROOT / "docker-compose.yml").read_text()
+    content = (ROOT / "docker-compose.yml").read_text() + (ROOT / PRIVATE).read_text()
 
     assert set(re.findall(r"\$\{([A-Z0-9_]+)", content)) <= names_in_example()
     assert set(compose["x-site"]["environment"]) <= names_in_example()
