@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin, StackedInline, TabularInline
     from django.contrib.admin.forms import AdminPasswordChangeForm
     from django.contrib.auth import forms as auth_forms
+    from django.forms import CheckboxInput as SwitchWidget
     from django.forms import CheckboxSelectMultiple as CheckboxList
     from django.forms import PasswordInput as PasswordWidget
 
@@ -45,6 +46,7 @@ else:
     from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
     from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget as CheckboxList
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordWidget
+    from unfold.widgets import UnfoldBooleanSwitchWidget as SwitchWidget
 
 __all__ = [
     "AdminPasswordChangeForm",
@@ -56,6 +58,7 @@ __all__ = [
     "ReadOnlyInline",
     "RowInline",
     "SectionInline",
+    "SwitchWidget",
     "UserChangeForm",
     "UserCreationForm",
     "action",

@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from councils.admin import switching
-from councils.admin.base import PasswordWidget, ProductAdmin, RowInline, action, display, outside, register
+from councils.admin.base import PasswordWidget, ProductAdmin, RowInline, SwitchWidget, action, display, outside, register
 from councils.admin.catalogue import MAY_ADD, abilities, add_from_list, council_address, usable_models
 from councils.admin.council_form import MOST_SEATS
 from councils.admin.health import HEALTH_LABELS, HealthFilter, badge, in_words, prefetch_health
@@ -43,9 +43,21 @@ class ProviderForm(OptionsForm):
         required=False,
         max_length=1000,
         widget=PasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False),
-        help_text="Stored encrypted and never shown again. Leave empty to keep the stored key.",
+        help_text="Stored encrypted and never shown again.",
     )
-    forget_key = forms.BooleanField(label="Forget the stored key", required=False)
+    forget_key = forms.BooleanField(label="Forget the stored key", required=False, widget=SwitchWidget())
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.api_key_sealed and "api_key" in self.fields:
+            self.fields["api_key"].help_text = f"{self.fields['api_key'].help_text} Leave empty to keep the stored key."
+
+    def say_key_is_gone(self) -> bool:
+        """On a form that comes back: a typed key is never sent back with it. Returns whether there was one."""
+        was_typed = self.is_bound and bool(self.data.get("api_key")) and "api_key" in self.fields
+        if was_typed:
+            self.add_error("api_key", "Type the key again: what is typed here is never sent back to the page.")
+        return was_typed
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
@@ -273,6 +285,9 @@ class ProviderAdmin(ProductAdmin[Provider]):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
         """The form below what can be done with a stored provider."""
         provider: Provider | None = kwargs.get("obj")
+        form = context["adminform"].form
+        if form.say_key_is_gone():
+            context["errors"].append(form.errors["api_key"])
         context["may_test"] = bool(provider and provider.pk) and self.has_check_permission(request)
         context["may_add_models"] = context["may_test"] and request.user.has_perm(MAY_ADD)
         usable = usable_models(provider) if provider and request.user.has_perm("councils.add_councilconfiguration") else []

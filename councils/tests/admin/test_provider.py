@@ -55,8 +55,19 @@ def test_a_key_is_stored_encrypted_and_shown_nowhere(admin: Client) -> None:
 def test_a_rejected_form_does_not_send_the_key_back(admin: Client) -> None:
     answer = admin.post(ADD, provider_form(api_key="sk-planted-key", base_url="nonsense"))
 
+    page = answer.content.decode()
     assert answer.status_code == 200
-    assert b"planted" not in answer.content
+    assert "planted" not in page
+    assert page.count("Type the key again") == 2, "at the field, and in what keeps the form from being saved"
+    assert "keep the stored key" not in page
+
+
+def test_a_form_that_comes_back_because_of_a_further_address_asks_for_the_key_too(admin: Client) -> None:
+    row = endpoint_rows({"base_url": "http://127.0.0.1:1/v1"})
+    page = admin.post(ADD, provider_form(api_key="sk-planted-key") | row).content.decode()
+
+    assert "Type the key again" in page
+    assert not Provider.objects.exists()
 
 
 def test_an_empty_key_field_keeps_the_stored_key(admin: Client) -> None:
