@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -24,6 +24,7 @@ from councils.services.attention import calls_needing_attention, providers_needi
 
 PROVIDERS = "admin:councils_provider_changelist"
 BUDGETS = "admin:councils_budget_changelist"
+NEW_BUDGET = "admin:councils_budget_add"
 ATTENTION = {"attention": "needed"}
 SHOWN_RUNS = 6
 
@@ -57,13 +58,28 @@ class Trouble:
     address: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRights:
+    """What the reader may do with budgets."""
+
+    sees: bool = True
+    sets: bool = True
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Self:
+        return cls(sees=request.user.has_perm("councils.view_budget"), sets=request.user.has_perm("councils.add_budget"))
+
+
+EVERY_RIGHT = BudgetRights()
+
+
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the figures to the context of the admin's first page, for those who may see the lists behind them."""
     if request.user.has_perms(("councils.view_councilrun", "councils.view_modelcall")):
         now = timezone.now()
         found, troubled = board(now), runs_needing_attention(now)
         needing, unbooked_calls = troubled.count(), calls_needing_attention().count()
-        context["tiles"] = [attention(needing), *tiles(found, sees_budgets=request.user.has_perm("councils.view_budget"))]
+        context["tiles"] = [attention(needing), *tiles(found, budgets=BudgetRights.of(request))]
         context["tiles"] += unbooked(unbooked_calls)
         context["board"] = found
         context["charts"] = trends(found) if settings.ENABLE_ANALYTICS else []
@@ -76,7 +92,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
-def tiles(found: Board, *, sees_budgets: bool = True) -> list[Tile]:
+def tiles(found: Board, *, budgets: BudgetRights = EVERY_RIGHT) -> list[Tile]:
     """The figures of today and this month in words."""
     day = found.now.date()
     today, in_month = addresses.since(day), addresses.since(day.replace(day=1))
@@ -87,10 +103,8 @@ def tiles(found: Board, *, sees_budgets: bool = True) -> list[Tile]:
             note=_success(found.today, found.live),
             address=addresses.runs(**today),
         ),
-        _spent("Spent today", found.today, found.budgets.get(BudgetPeriod.DAY), addresses.calls(**today), sees_budgets=sees_budgets),
-        _spent(
-            "Spent this month", found.month, found.budgets.get(BudgetPeriod.MONTH), addresses.calls(**in_month), sees_budgets=sees_budgets
-        ),
+        _spent("Spent today", found.today, found.budgets.get(BudgetPeriod.DAY), addresses.calls(**today), budgets),
+        _spent("Spent this month", found.month, found.budgets.get(BudgetPeriod.MONTH), addresses.calls(**in_month), budgets),
         _time(found.today, day),
         _agreement(found.today, day),
         _cache(found.today, day),
@@ -147,14 +161,13 @@ def _success(day: Span, live: int) -> str:
     return f"{rate}, {number(live)} at work" if live else rate
 
 
-def _spent(title: str, span: Span, limit: Decimal | None, address: str, *, sees_budgets: bool) -> Tile:
+def _spent(title: str, span: Span, limit: Decimal | None, address: str, budgets: BudgetRights) -> Tile:
     """Whoever may not see budgets learns nothing of the limit: neither the sum, nor how much of it is used."""
-    if not sees_budgets:
+    if not budgets.sees:
         limit = None
     unknown = f"and {number(span.unknown_costs)} calls of unknown cost" if span.unknown_costs else "every cost is known"
     note = unknown if limit is None else f"of {usd(limit)} for everybody, {unknown}"
     used = None if limit is None else min(round(span.spend_usd * 100 / limit), 100) if limit else 100
-    words = "Budgets" if limit is not None else "No budget for everybody: set one"
     return Tile(
         title=title,
         value=usd(span.spend_usd),
@@ -162,8 +175,15 @@ def _spent(title: str, span: Span, limit: Decimal | None, address: str, *, sees_
         address=address,
         is_alarm=limit is not None and span.spend_usd >= limit,
         used=used,
-        more=(words, reverse(BUDGETS)) if sees_budgets else None,
+        more=_to_budgets(has_limit=limit is not None, budgets=budgets),
     )
+
+
+def _to_budgets(*, has_limit: bool, budgets: BudgetRights) -> tuple[str, str] | None:
+    """A way to the budgets for everybody, or to make one; none that the reader may not go."""
+    if has_limit:
+        return "Budgets", reverse(BUDGETS)
+    return ("No budget for everybody: set one", reverse(NEW_BUDGET)) if budgets.sees and budgets.sets else None
 
 
 def _time(today: Span, day: date) -> Tile:

@@ -92,8 +92,8 @@ class Span:
 class Board:
     """Today and this month, UTC, and each of the last ``DAYS`` days, oldest first.
 
-    ``live`` runs are at work now. ``costs`` are units by day and model. ``behind_since`` is set where hours before today are in no sum,
-    because nothing has summed them up: the days from then on are not complete.
+    ``live`` runs are at work now. ``costs`` are units by day and model. ``behind_since`` is set where hours are in no sum although it was
+    time long ago, because nothing has summed them up: the days from then on are not complete.
     """
 
     now: datetime
@@ -107,7 +107,8 @@ class Board:
 
     @property
     def is_empty(self) -> bool:
-        return not self.live and not any(day.statuses.total() or day.requests for day in self.days.values())
+        """Nothing has ended yet; the first run may be at work."""
+        return not any(day.statuses.total() or day.requests for day in self.days.values())
 
 
 def midnight_of(day: date) -> datetime:
@@ -146,7 +147,8 @@ def board(now: datetime) -> Board:
 
 def _open_from(sealed: datetime | None, midnight: datetime) -> datetime:
     """From when on raw rows are read: where the sums end, but never much more than a day of them."""
-    return midnight if sealed is None else max(sealed, midnight - MOST_OPEN)
+    oldest = midnight - MOST_OPEN if settings.ENABLE_ANALYTICS else midnight
+    return max(sealed, oldest) if sealed else oldest
 
 
 def _open_days(start: datetime, now: datetime) -> Mapping[date, Figures]:
@@ -185,10 +187,11 @@ def _limits() -> Mapping[str, Decimal]:
 
 
 def _behind_since(sealed: datetime | None, midnight: datetime) -> datetime | None:
-    """From when on ended runs before today are in no sum; ``None`` where all are."""
-    if not settings.ENABLE_ANALYTICS or (sealed is not None and sealed >= midnight - MOST_OPEN):
+    """From when on ended runs are neither in a sum nor read as they are; ``None`` where none is."""
+    read_from = _open_from(sealed, midnight)
+    if not settings.ENABLE_ANALYTICS or (sealed is not None and sealed >= read_from):
         return None
-    missed = CouncilRun.objects.real().filter(created_at__lt=midnight).exclude(status__in=LIVE).order_by("created_at")
+    missed = CouncilRun.objects.real().filter(created_at__lt=read_from).exclude(status__in=LIVE).order_by("created_at")
     if sealed is not None:
         missed = missed.filter(created_at__gte=sealed)
     return missed.values_list("created_at", flat=True).first()

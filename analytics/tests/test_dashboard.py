@@ -101,6 +101,16 @@ def test_just_after_midnight_the_last_hours_of_yesterday_are_yesterdays(history:
     assert found.behind_since is None
 
 
+def test_before_the_first_sums_the_last_hours_of_yesterday_are_read_as_they_are(history: History) -> None:
+    midnight = NOW.replace(hour=0, minute=0)
+    history.run(midnight - timedelta(minutes=1), RunStatus.PARTIAL)
+
+    found = board(midnight + timedelta(minutes=10))
+
+    assert [day.statuses["partial"] for day in found.days.values()][-2:] == [1, 0]
+    assert found.behind_since is None
+
+
 def test_spending_is_that_of_the_day_and_the_month(history: History) -> None:
     for at in (NOON - 30 * DAY, NOON.replace(day=1), NOON - DAY, NOON):
         history.call(at)
@@ -308,6 +318,18 @@ def test_staff_without_rights_on_budgets_learn_nothing_of_the_limit(client: Clie
     spent = [one for one in page.context["tiles"] if one.title.startswith("Spent")]
     assert [(one.used, one.is_alarm, one.more, one.note) for one in spent] == [(None, False, None, "every cost is known")] * 2
     assert "777" not in page.text
+
+
+def test_a_budget_is_offered_to_those_who_may_set_one(client: Client) -> None:
+    viewer = make_user(is_staff=True)
+    rights = ["view_councilrun", "view_modelcall", "view_budget"]
+    viewer.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    client.force_login(viewer)
+    assert "set one" not in client.get("/admin/").text
+
+    viewer.user_permissions.add(Permission.objects.get(codename="add_budget"))
+
+    assert "set one" in client.get("/admin/").text
 
 
 def test_a_provider_that_refuses_our_key_is_an_alarm_with_its_name(root: Client) -> None:
