@@ -77,6 +77,9 @@ class CouncilRun(PublicIdModel):
     api_key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs", verbose_name="API key")
     config_snapshot = models.JSONField()
     blind = models.BooleanField(default=False, help_text="Who wrote what is hidden from the reader until they have picked the best answer.")
+    council_chosen = models.BooleanField(
+        default=False, db_default=False, help_text="Its owner chose the council; it was not the one that was ticked by itself."
+    )
     # Ciphertext of the keys that the run needs, by provider; emptied when the run ends. So a provider may be deleted meanwhile.
     sealed_keys = models.JSONField(default=dict, blank=True, editable=False)
 

@@ -45,11 +45,13 @@ def clean_question(text: str) -> str:
 class Manner:
     """How a question is put. ``blind`` hides from its reader who wrote what, until they have picked the best answer.
 
-    ``fresh`` asks for new answers even where the same was asked lately.
+    ``fresh`` asks for new answers even where the same was asked lately. ``council_chosen`` tells that the council was not the one that the
+    form had ticked by itself; it makes no other question of it.
     """
 
     blind: bool = False
     fresh: bool = False
+    council_chosen: bool = False
 
 
 PLAIN = Manner()
@@ -102,6 +104,7 @@ def ask_council(
                 config_snapshot=reachable.to_json(),
                 sealed_keys=keys,
                 blind=blind,
+                council_chosen=manner.council_chosen,
                 idempotency_key=idempotency_key or None,
                 request_hash=request_hash,
             )

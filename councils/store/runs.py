@@ -61,6 +61,7 @@ class NewRun:
     member_name: str = ""
     carried: Mapping[str, StepStatus] = field(default_factory=dict)
     blind: bool = False
+    council_chosen: bool = False
     trial: bool = False
     idempotency_key: str | None = None
     request_hash: str = ""
@@ -87,6 +88,7 @@ def create_run(new: NewRun) -> CouncilRun:
         config_snapshot=new.config_snapshot,
         sealed_keys=new.sealed_keys,
         blind=new.blind,
+        council_chosen=new.council_chosen,
         trial=new.trial,
         idempotency_key=new.idempotency_key,
         request_hash=new.request_hash,

@@ -69,7 +69,7 @@ class QuestionForm(forms.Form):
 
     @property
     def chosen(self) -> str:
-        """The slug of the council to show as chosen: the sent one, the conversation's, the last one asked, else the first that can be.
+        """The slug of the council to show as chosen: the sent one, else the one that is ticked by itself.
 
         Empty where the sent one cannot be asked and there are others: people shall not ask another one, at another price, unawares.
         """
@@ -77,7 +77,13 @@ class QuestionForm(forms.Form):
         known = [council.slug for council in self.councils]
         if value in known:
             return value
-        return "" if self.is_bound and value and len(known) > 1 else next(iter(known), "")
+        return "" if self.is_bound and value and len(known) > 1 else self.ticked
+
+    @property
+    def ticked(self) -> str:
+        """The slug that is ticked where nobody chooses: the conversation's, this user's usual one, else the first."""
+        known = [council.slug for council in self.councils]
+        return next((slug for slug in (self.initial["council"], *known) if slug in known), "")
 
     @property
     def whom(self) -> list[Group]:
@@ -114,10 +120,16 @@ class QuestionForm(forms.Form):
 
 
 def usual_council(user: User) -> str:
-    """The slug of the council that this user has set as theirs, else of the one asked last; empty where there is none any more."""
+    """The slug of the council that this user has set as theirs, else of the last one that they chose; empty where there is none any more.
+
+    Who has asked the default council without choosing it gets the new one when another council becomes the default.
+    """
     if user.default_council is not None and user.default_council.can_be_asked:
         return user.default_council.slug
-    return CouncilRun.objects.filter(owner=user).order_by("-created_at").values_list("council__slug", flat=True).first() or ""
+    return (
+        CouncilRun.objects.filter(owner=user, council_chosen=True).order_by("-created_at").values_list("council__slug", flat=True).first()
+        or ""
+    )
 
 
 def asked_blind(user: User) -> bool:
@@ -150,7 +162,7 @@ def submit(request: HttpRequest, form: QuestionForm) -> CouncilRun | Refusal:
             member=form.cleaned_data["member"],
             origin=RunOrigin.WEB,
             idempotency_key=key,
-            manner=Manner(blind=form.cleaned_data["blind"]),
+            manner=Manner(blind=form.cleaned_data["blind"], council_chosen=form.cleaned_data["council"].slug != form.ticked),
         )
     except Rejected as error:
         form.add_error("question", error.message)

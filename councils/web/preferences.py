@@ -23,7 +23,7 @@ from councils.web.limits import signed_in
 
 
 class PreferencesForm(forms.ModelForm[User]):
-    """Without a language the browser decides, without a council the one that was asked last is chosen."""
+    """Without a language the browser decides, without a council the one that was chosen last is ticked."""
 
     language = forms.ChoiceField(
         label=_("Language"),
@@ -36,7 +36,7 @@ class PreferencesForm(forms.ModelForm[User]):
         label=_("Council"),
         required=False,
         queryset=CouncilConfiguration.objects.active(),
-        empty_label=_("The one I asked last"),
+        empty_label=_("The one I chose last"),
         help_text=_("It is chosen when you open the first page. You can take another one for each question."),
         error_messages={"invalid_choice": _("This council cannot be asked any more. Choose another.")},
     )

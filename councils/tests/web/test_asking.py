@@ -54,18 +54,32 @@ def test_the_default_council_is_chosen_unless_the_address_names_another(page: Cl
     assert f'value="{first.slug}" checked' in page.get("/", {"council": "no-such"}).text
 
 
-def test_the_council_that_was_asked_last_is_chosen(page: Client, ada: User, council: CouncilConfiguration) -> None:
+def test_the_council_that_was_chosen_last_is_ticked(page: Client, ada: User, council: CouncilConfiguration) -> None:
     default, gone = make_council(name="First", is_default=True), make_council(name="Gone")
-    make_run(owner=make_user("bob"), council=gone)
+    make_run(owner=make_user("bob"), council=gone, council_chosen=True)
+    make_run(owner=ada, council=council, council_chosen=True)
     make_run(owner=ada, council=default)
-    make_run(owner=ada, council=council)
     assert f'value="{council.slug}" checked' in page.get("/").text
 
-    make_run(owner=ada, council=gone)
+    make_run(owner=ada, council=gone, council_chosen=True)
     gone.is_active = False
     gone.save()
 
     assert f'value="{default.slug}" checked' in page.get("/").text
+
+
+def test_a_new_default_council_reaches_who_asked_the_old_one_unchosen(page: Client, ada: User, council: CouncilConfiguration) -> None:
+    CouncilConfiguration.objects.update(is_default=True)
+    new = make_council(name="New")
+    page.post("/", {"council": council.slug, "question": "Why?"})
+    CouncilConfiguration.objects.update(is_default=False)
+    CouncilConfiguration.objects.filter(pk=new.pk).update(is_default=True)
+    assert f'value="{new.slug}" checked' in page.get("/").text
+
+    page.post("/", {"council": council.slug, "question": "Why not?"})
+
+    assert f'value="{council.slug}" checked' in page.get("/").text
+    assert [run.council_chosen for run in CouncilRun.objects.order_by("pk")] == [False, True]
 
 
 @pytest.mark.parametrize(
