@@ -24,7 +24,7 @@ from councils.models import (
 )
 from councils.models.base import new_public_id
 from councils.services.asking import cancel_run, clean_question, priced
-from councils.services.budgeting import payment_for
+from councils.services.budgeting import Payment, payment_for
 from councils.services.drafting import propose
 from councils.services.errors import CouncilUnavailable, EmptyQuestion, TooManyQuestions
 from councils.services.estimating import Estimate, Matter, estimate_run, past_of
@@ -123,29 +123,47 @@ def _deed(plan: Plan, nonce: str) -> str:
     return fingerprint(nonce, str(plan.council.pk), version, *plan.sides, *plan.questions)
 
 
-@transaction.atomic
-def _start_all(plan: Plan, *, by: User, deed: str | None) -> Trial:
-    draft = plan.draft
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """One run that will be started, and what is held for it."""
+
+    side: Side
+    place: int
+    question: str
+    snapshot: Snapshot
+    payment: Payment
+
+
+def _starts(plan: Plan, *, by: User) -> list[_Start]:
+    """What it takes to start all of a plan, found out before the transaction that starts it: accounts of budgets are opened here."""
     snapshots = {side: plan.snapshot(side) for side in plan.sides}
-    trial = Trial.objects.create(council=plan.council, draft=draft, draft_name=draft.name if draft else "", by=by, deed=deed)
+    found = []
     for place, question in enumerate(plan.questions):
         seed = new_public_id()
         for side in plan.sides:
             snapshot = replace(snapshots[side], spec=replace(snapshots[side].spec, seed=seed))
-            run = _start(plan.council, snapshot, question, by=by)
-            TrialRun.objects.create(trial=trial, run=run, side=side, place=place)
+            payment = payment_for(snapshot, question, by=by, council=plan.council)
+            found.append(_Start(side=side, place=place, question=question, snapshot=snapshot, payment=payment))
+    return found
+
+
+def _start_all(plan: Plan, *, by: User, deed: str | None) -> Trial:
+    starts, draft = _starts(plan, by=by), plan.draft
+    with transaction.atomic():
+        trial = Trial.objects.create(council=plan.council, draft=draft, draft_name=draft.name if draft else "", by=by, deed=deed)
+        for one in starts:
+            run = _start(plan.council, one, by=by)
+            TrialRun.objects.create(trial=trial, run=run, side=one.side, place=one.place)
     return trial
 
 
-def _start(council: CouncilConfiguration, snapshot: Snapshot, question: str, *, by: User) -> CouncilRun:
-    payment = payment_for(snapshot, question, by=by, council=council)
-
+def _start(council: CouncilConfiguration, one: _Start, *, by: User) -> CouncilRun:
     def make() -> CouncilRun:
-        reachable, keys = with_keys(snapshot)
-        thread = Conversation.objects.create(owner=by, council=council, title=make_title(question), trial=True)
+        reachable, keys = with_keys(one.snapshot)
+        thread = Conversation.objects.create(owner=by, council=council, title=make_title(one.question), trial=True)
         return create_run(
             NewRun(
-                message=Message.objects.create(conversation=thread, role=MessageRole.USER, text=question),
+                message=Message.objects.create(conversation=thread, role=MessageRole.USER, text=one.question),
                 owner=by,
                 council=council,
                 origin=RunOrigin.WEB,
@@ -156,7 +174,7 @@ def _start(council: CouncilConfiguration, snapshot: Snapshot, question: str, *, 
             )
         )
 
-    return start_once(make, by=by, key=None, request_hash="", payment=payment)[0]
+    return start_once(make, by=by, key=None, request_hash="", payment=one.payment)[0]
 
 
 def cancel_trial(trial: Trial, *, by: User) -> int:

@@ -4,12 +4,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from benchmarks.fake.server import Running
 from benchmarks.staging import fake_model, stage_council
-from councils.models import Budget, Conversation, CouncilConfiguration, CouncilRun, Side, Thumb, Trial, User
+from councils.models import Budget, BudgetAccount, Conversation, CouncilConfiguration, CouncilRun, Side, Thumb, Trial, User
 from councils.runner.host import EngineHost
-from councils.services import trying
+from councils.services import budgeting, trying
 from councils.services.asking import snapshot_to_ask
 from councils.services.drafting import document_of, keep_draft
 from councils.services.errors import BudgetExceeded, CouncilUnavailable, EmptyQuestion, NothingToJudge, NotRepeatable, TooManyQuestions
@@ -18,6 +19,7 @@ from councils.services.expecting import expectations
 from councils.services.judging import give_feedback
 from councils.services.repeating import ask_again, choices_for
 from councils.services.trying import MOST_QUESTIONS, Plan, cancel_trial, estimate_trial, plan_trial, start_trial
+from councils.store.budgets import open_accounts
 from councils.tests.durability.support import ended
 from councils.tests.factories import make_council, make_run, make_user
 
@@ -95,6 +97,20 @@ def test_a_trial_cannot_be_gone_on_with_or_judged(root: User) -> None:
         ask_again(by=root, run=run)
     with pytest.raises(NothingToJudge):
         give_feedback(run=run, by=root, verdict=Thumb.UP)
+
+
+def test_accounts_of_budgets_are_opened_before_anything_is_held(root: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    council, depths = make_council(), []
+    Budget.objects.create(council=council, limit_usd=100)
+
+    def opened(*args: Any) -> list[BudgetAccount]:
+        depths.append(len(connection.atomic_blocks))
+        return open_accounts(*args)
+
+    monkeypatch.setattr(budgeting, "open_accounts", opened)
+    start_trial(plan_of(council, root, "Which?", "Why?"), by=root)
+
+    assert depths == [len(connection.atomic_blocks)] * 4
 
 
 def test_a_budget_that_cannot_pay_for_all_of_it_lets_none_of_it_start(root: User) -> None:
