@@ -244,9 +244,10 @@ async def test_who_read_the_database_just_before_it_was_forgotten_does_not_bring
     await shelf.keep(entry(model_name="gpt"))
     forget = getattr(FastTier, forgets)
 
-    def forget_and_be_late(*args: Any) -> None:
-        forget(*args)
+    def forget_and_be_late(*args: Any) -> Any:
+        outcome = forget(*args)
         shelf.fast.put("llm", "k" * 64, DATA, ttl_s=60)
+        return outcome
 
     monkeypatch.setattr(FastTier, forgets, forget_and_be_late)
     await in_a_thread(lambda: invalidate(kind="llm", model_name=model_name))
