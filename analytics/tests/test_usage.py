@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import ProtectedError
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -225,6 +226,10 @@ def test_who_and_what_is_deleted_is_still_counted(history: History, council: Cou
     council.delete()
     assert [line.name for line in report(asked(By.COUNCIL)).lines] == ["Pricing (deleted)"]
 
+    with pytest.raises(ProtectedError):
+        owner.delete()
+    assert [line.pk for line in report(asked(By.USER)).lines] == [owner.pk]
+    history.conversation.delete()
     owner.delete()
 
     assert [(line.name, line.pk) for line in report(asked(By.USER)).lines] == [("deleted users", None)]

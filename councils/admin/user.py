@@ -8,7 +8,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -72,6 +72,22 @@ class UserAdmin(DjangoUserAdmin[User], ProductAdmin[User]):
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_delete_permission(request, obj) and self._may_touch(request, obj)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
+        """Who has asked stays; switching off is offered instead."""
+        person = self.get_object(request, unquote(object_id))
+        if person is None or not self.has_delete_permission(request, person) or not person.runs.exists():
+            return super().delete_view(request, object_id, extra_context)
+        offered = person.is_active and person != request.user and self.has_change_permission(request, person)
+        title = f"{person} cannot be deleted"
+        return page(self, request, "user/keep.html", title, person=person, may_switch_off=offered, checkbox=ACTION_CHECKBOX_NAME)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Of many chosen, those who have asked are named, and nobody is deleted. All that they have asked is not read for that."""
+        asked = CouncilRun.objects.filter(owner=OuterRef("pk"))
+        kept = User.objects.filter(Exists(asked), pk__in=[person.pk for person in objs]).order_by("username")
+        protected = [format_html("{}, who has asked councils. Choose “Switch off” instead.", link_to(person)) for person in kept]
+        return ([], {}, set(), protected) if protected else super().get_deleted_objects(objs, request)
 
     def _may_touch(self, request: HttpRequest, user: User | None) -> bool:
         """Changing the e-mail or password of somebody above you would be a way up."""

@@ -64,7 +64,8 @@ class CouncilRun(PublicIdModel):
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="runs")
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="deliberations")
-    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="runs")
+    # Who has asked is switched off, not deleted: the ledger of their calls is never thinned out.
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="runs")
     council = models.ForeignKey(CouncilConfiguration, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs")
     council_name = models.CharField(max_length=100)
     course = models.CharField(max_length=10, choices=[(c.value, c.value) for c in Course], default=Course.FULL.value)

@@ -68,7 +68,7 @@ def test_tables_that_nobody_tells_of_are_not_read_to_see_what_goes_along() -> No
     run = make_run()
 
     with CaptureQueriesContext(connection) as queries:
-        assert doomed([run.owner]) == [run.owner]
+        assert doomed([run.conversation]) == [run.conversation]
 
     assert not [query["sql"] for query in queries if 'FROM "councils_runevent"' in query["sql"]]
 
