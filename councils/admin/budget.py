@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -24,6 +25,7 @@ from councils.admin.show import NOTHING
 from councils.formatting import exact_usd
 from councils.models import Budget, BudgetAccount, BudgetHold, BudgetPeriod, ModelCall
 from councils.services.budgeting import Standing, open_budget
+from councils.services.fitting import too_small_for
 
 LEDGER_OF = "call__run__holds__account"
 NEARLY_PERCENT = 80
@@ -135,6 +137,8 @@ class BudgetAdmin(ProductAdmin[Budget]):
         super().save_model(request, obj, form, change)
         if not change and (spent := open_budget(obj)):
             self.message_user(request, f"It begins with {exact_usd(spent)}, which its questions of this {obj.period} have cost so far.")
+        if advice := too_small_for(obj):
+            self.message_user(request, advice, messages.WARNING)
 
     def _present(self, budget: Any) -> BudgetAccount | None:
         """The account of the present period; none before its first question."""

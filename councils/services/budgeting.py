@@ -162,11 +162,11 @@ def open_budget(budget: Budget) -> Decimal:
 
 
 def _exceeded(short: Standing, needed: Decimal) -> BudgetExceeded:
-    left = {"needed": usd(needed), "standing": short.sentence}
+    left = {"needed": usd(needed), "standing": short.sentence, "advice": _advice(short, needed)}
     if short.budget.at_limit == AtLimit.REFUSE:
-        detail = _("It may cost up to %(needed)s. %(standing)s") % left
+        detail = _("It may cost up to %(needed)s. %(standing)s %(advice)s") % left
     else:
-        detail = _("It is expected to cost %(needed)s. %(standing)s") % left
+        detail = _("It is expected to cost %(needed)s. %(standing)s %(advice)s") % left
     facts = {
         "budget": short.budget.scope_kind,
         "period": str(short.budget.period),
@@ -176,3 +176,10 @@ def _exceeded(short: Standing, needed: Decimal) -> BudgetExceeded:
         "renews_at": short.renews_at.isoformat(),
     }
     return BudgetExceeded(detail, facts)
+
+
+def _advice(short: Standing, needed: Decimal) -> str:
+    """What to do about it: waiting helps only where a whole budget pays."""
+    if needed > short.limit:
+        return _("Not even the whole budget pays for it: ask a council that costs less, or ask the people who run this site.")
+    return _("Ask then, ask a council that costs less, or ask the people who run this site.")

@@ -45,6 +45,21 @@ def test_a_budget_for_everybody(admin: Client) -> None:
     assert str(Budget.objects.get()) == "10.0000 USD per month for everybody"
 
 
+def test_a_budget_that_no_question_fits_into_says_so_when_it_is_saved(admin: Client) -> None:
+    council = make_council(name="Dear council")
+
+    pages = [
+        admin.post(f"{BUDGETS}add/", budget_form(council=council.pk, **fields), follow=True).text
+        for fields in ({"limit_usd": "0.001"}, {"limit_usd": "0.001", "period": "day", "at_limit": "partial"})
+    ]
+    Budget.objects.all().delete()
+    enough = admin.post(f"{BUDGETS}add/", budget_form(limit_usd="500"), follow=True).text
+
+    assert "It is too small for any question to Dear council (one may cost up to" in pages[0]
+    assert "(one is expected to cost" in pages[1]
+    assert "too small" not in enough
+
+
 def test_a_budget_for_an_api_key(admin: Client) -> None:
     key, _ = ApiKey.issue(user=make_user(), name="nightly job")
 

@@ -108,6 +108,7 @@ def test_the_sentence_says_which_budget_what_is_left_and_when_it_renews(user: Us
 
     assert "It is expected to cost" in refusal.value.message
     assert f"0.0100 USD of 0.0100 USD are left today (the budget of {council.name})." in refusal.value.message
+    assert "Not even the whole budget pays for it: ask a council that costs less" in refusal.value.message
     assert datetime.fromisoformat(refusal.value.facts["renews_at"]).date() == tomorrow
 
 
