@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from typing import Any, Self
 
 from django.conf import settings
@@ -19,8 +18,9 @@ from analytics.queries import Board, Span, board
 from analytics.trends import trends
 from councils.engine.types import RunStatus
 from councils.formatting import ago, counted, duration, number, percent, usd
-from councils.models import BudgetPeriod, CouncilRun, Provider
+from councils.models import BudgetAccount, BudgetPeriod, CouncilRun, Provider
 from councils.services.attention import calls_needing_attention, providers_needing_attention, runs_needing_attention
+from councils.services.budgeting import Standing
 
 PROVIDERS = "admin:councils_provider_changelist"
 BUDGETS = "admin:councils_budget_changelist"
@@ -104,7 +104,7 @@ def tiles(found: Board, *, budgets: BudgetRights = EVERY_RIGHT) -> list[Tile]:
             address=addresses.runs(**today),
         ),
         _spent("Spent today", found.today, found.budgets.get(BudgetPeriod.DAY), addresses.calls(**today), budgets),
-        _spent("Spent this month", found.month, found.budgets.get(BudgetPeriod.MONTH), addresses.calls(**in_month), budgets),
+        _spent("Spent this month", found.month, found.budgets.get(BudgetPeriod.MONTH), addresses.calls(**in_month), budgets, found.missing),
         _time(found.today, day),
         _agreement(found.today, day),
         _cache(found.today, day),
@@ -161,22 +161,41 @@ def _success(day: Span, live: int) -> str:
     return f"{rate}, {number(live)} at work" if live else rate
 
 
-def _spent(title: str, span: Span, limit: Decimal | None, address: str, budgets: BudgetRights) -> Tile:
-    """Whoever may not see budgets learns nothing of the limit: neither the sum, nor how much of it is used."""
-    if not budgets.sees:
-        limit = None
-    unknown = f"and {number(span.unknown_costs)} calls of unknown cost" if span.unknown_costs else "every cost is known"
-    note = unknown if limit is None else f"of {usd(limit)} for everybody, {unknown}"
-    used = None if limit is None else min(round(span.spend_usd * 100 / limit), 100) if limit else 100
+def _spent(
+    title: str, span: Span, budget: Standing | None, address: str, budgets: BudgetRights, *, missing: tuple[date, date] | None = None
+) -> Tile:
+    """What was spent, by the budget for everybody where it has counted: sums may be ``missing`` days.
+
+    Whoever may not see budgets learns nothing of the limit: neither the sum, nor how much of it is used.
+    """
+    has_counted = budgets.sees and budget is not None and budget.has_counted
+    budget = _counted(budget, span) if budgets.sees else None
+    notes = [] if budget is None else [f"of {usd(budget.limit)} for everybody"]
+    if budget is not None and budget.account.reserved:
+        notes.append(f"{usd(budget.account.reserved_usd)} reserved")
+    if missing is not None and not has_counted:
+        notes.append(f"at least: {missing[0]:%Y-%m-%d} to {missing[1]:%Y-%m-%d} are not summed up")
+    if span.unknown_costs:
+        notes.append(f"and {number(span.unknown_costs)} calls of unknown cost")
+    elif missing is None:
+        notes.append("every cost is known")
     return Tile(
         title=title,
-        value=usd(span.spend_usd),
-        note=note,
+        value=usd(span.spend_usd if budget is None else budget.account.spent_usd),
+        note=", ".join(notes),
         address=address,
-        is_alarm=limit is not None and span.spend_usd >= limit,
-        used=used,
-        more=_to_budgets(has_limit=limit is not None, budgets=budgets),
+        is_alarm=budget is not None and not budget.left,
+        used=None if budget is None else budget.used_share,
+        more=_to_budgets(has_limit=budget is not None, budgets=budgets),
     )
+
+
+def _counted(budget: Standing | None, span: Span) -> Standing | None:
+    """A budget that nobody has asked under yet in its period stands where the sums are."""
+    if budget is None or budget.has_counted:
+        return budget
+    account = BudgetAccount(budget=budget.budget, period_start=budget.account.period_start, spent=span.cost_units)
+    return Standing(budget=budget.budget, account=account)
 
 
 def _to_budgets(*, has_limit: bool, budgets: BudgetRights) -> tuple[str, str] | None:

@@ -15,9 +15,10 @@ from analytics.histogram import Histogram
 from analytics.models import AggregationMark, HourAnalytics, ModelAnalytics
 from analytics.rollup import ENDS, Figures, ModelName, figures_between
 from councils.engine.types import RunStatus
-from councils.models import Budget, CouncilRun
+from councils.models import CouncilRun, ModelCall
 from councils.models.budget import to_usd
 from councils.models.run import LIVE
+from councils.services.budgeting import Standing, standings_for_everybody
 
 DAYS = 30
 """How far back the charts reach, today included."""
@@ -93,7 +94,8 @@ class Board:
     """Today and this month, UTC, and each of the last ``DAYS`` days, oldest first.
 
     ``live`` runs are at work now. ``costs`` are units by day and model. ``behind_since`` is set where hours are in no sum although it was
-    time long ago, because nothing has summed them up: the days from then on are not complete.
+    time long ago, because nothing has summed them up: the days from then on are not complete. ``missing`` are the first and the last day
+    of this month whose calls are not in ``month``, because no sum has them and they are too many to be read.
     """
 
     now: datetime
@@ -102,8 +104,9 @@ class Board:
     days: Mapping[date, Span]
     costs: Mapping[tuple[date, ModelName], int]
     live: int
-    budgets: Mapping[str, Decimal]
+    budgets: Mapping[str, Standing]
     behind_since: datetime | None
+    missing: tuple[date, date] | None
 
     @property
     def is_empty(self) -> bool:
@@ -140,8 +143,9 @@ def board(now: datetime) -> Board:
         days=days,
         costs=_costs(first, open_from, still_open),
         live=CouncilRun.objects.real().live().count(),
-        budgets=_limits(),
+        budgets=standings_for_everybody(now),
         behind_since=_behind_since(sealed, midnight_of(today)),
+        missing=_missing(sealed, open_from, midnight_of(today.replace(day=1))),
     )
 
 
@@ -180,10 +184,13 @@ def _costs(first: date, until: datetime, still_open: Mapping[date, Figures]) -> 
     return costs
 
 
-def _limits() -> Mapping[str, Decimal]:
-    """What the budgets for everybody allow, in USD, by period."""
-    everybody = Budget.objects.filter(user=None, council=None, api_key=None, is_active=True).order_by()
-    return dict(everybody.values_list("period", "limit_usd"))
+def _missing(sealed: datetime | None, open_from: datetime, month: datetime) -> tuple[date, date] | None:
+    """The days of a month between its sums and what is read from raw rows; ``None`` where no call was begun then."""
+    start = month if sealed is None else max(sealed, month)
+    calls = ModelCall.objects.filter(created_at__gte=start, created_at__lt=open_from)
+    if start >= open_from or not calls.exists():
+        return None
+    return start.astimezone(UTC).date(), (open_from - timedelta(microseconds=1)).astimezone(UTC).date()
 
 
 def _behind_since(sealed: datetime | None, midnight: datetime) -> datetime | None:

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from analytics.aggregation import aggregate
 from analytics.dashboard import Tile, tiles
@@ -17,7 +18,8 @@ from analytics.models import AggregationMark
 from analytics.queries import board
 from analytics.tests.history import History
 from councils.engine.types import RunStatus
-from councils.models import Budget, BudgetPeriod, CallStatus, CouncilRun, ModelCall, Provider
+from councils.models import Budget, BudgetAccount, BudgetPeriod, CallStatus, CouncilRun, ModelCall, Provider
+from councils.models.budget import to_units
 from councils.models.health import HealthRecord, HealthState
 from councils.tests.factories import make_council, make_model, make_run, make_user
 
@@ -131,6 +133,28 @@ def test_spending_is_held_against_the_budget_for_everybody(history: History) -> 
     assert tile("Spent today").used is None
     history.call(NOON)
     assert tile("Spent this month").is_alarm
+
+
+@pytest.mark.parametrize("sums", [False, True], ids=["switched off", "behind"])
+def test_what_the_budget_has_counted_is_told_though_sums_are_missing(history: History, settings: Settings, sums: bool) -> None:
+    settings.ENABLE_ANALYTICS = sums
+    history.call(NOON - 8 * DAY, cost_usd=Decimal(3))
+    seal(NOON - 7 * DAY)
+    history.call(NOON - 2 * DAY, cost_usd=Decimal(7))
+    history.call(NOON, cost_usd=Decimal(1))
+
+    alone = tile("Spent this month")
+    assert (alone.value, alone.note) == (
+        ("4.00 USD", "at least: 2026-03-13 to 2026-03-19 are not summed up")
+        if sums
+        else ("1.00 USD", "at least: 2026-03-01 to 2026-03-19 are not summed up")
+    )
+    budget = Budget.objects.create(limit_usd=Decimal(10), period=BudgetPeriod.MONTH)
+    BudgetAccount.objects.create(budget=budget, period_start=NOON.date().replace(day=1), spent=to_units(Decimal(11)))
+
+    held = tile("Spent this month")
+    assert (held.value, held.note, held.used, held.is_alarm) == ("11.00 USD", "of 10.00 USD for everybody", 100, True)
+    assert tile("Spent today").note == "every cost is known"
 
 
 def test_an_unknown_cost_is_said_and_not_counted_as_nothing(history: History) -> None:

@@ -42,6 +42,11 @@ class Standing:
         return 100 if not self.limit else int((self.limit - self.left) * 100 / self.limit)
 
     @property
+    def has_counted(self) -> bool:
+        """Whether its account is there. Before the first question of a period it knows nothing of what was spent."""
+        return self.account.pk is not None
+
+    @property
     def renews_at(self) -> datetime:
         """The first moment of the next period, UTC."""
         return datetime.combine(BudgetPeriod(self.budget.period).end(self.account.period_start), time.min, UTC)
