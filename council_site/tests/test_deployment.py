@@ -102,7 +102,9 @@ def test_every_requirement_is_pinned_once(file: str) -> None:
     assert len({name[1].lower() for name in names if name}) == len(lines)
 
 
-@pytest.mark.parametrize("script", [".ci/run", "deploy/step.sh", "deploy/with-services.sh", "deploy/check-production.sh"])
+@pytest.mark.parametrize(
+    "script", [".ci/run", "deploy/step.sh", "deploy/with-services.sh", "deploy/check-production.sh", "deploy/backup.sh"]
+)
 def test_a_script_can_be_executed_and_parsed(script: str) -> None:
     path = ROOT / script
 
