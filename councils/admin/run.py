@@ -163,9 +163,11 @@ class CouncilRunAdmin(LargeList[CouncilRun], HoldingAdmin, RunPageAdmin):
 
     @display(description="question")
     def asked(self, run: CouncilRun) -> str:
-        return excerpt(str(vars(run)["question_start"])) or NOTHING
+        """What was asked; people got no answer of a trial."""
+        said = excerpt(str(vars(run)["question_start"])) or NOTHING
+        return f"Trial: {said}" if run.trial else said
 
-    @display(description="page")
+    @display(description="run")
     def page(self, run: CouncilRun) -> SafeString:
         """The run as its owner sees it. Nobody else can open that."""
         shown = f"{run.public_id[:SHORT_ID_CHARS]}…"

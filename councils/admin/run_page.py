@@ -19,7 +19,8 @@ from councils.admin.base import ReadOnlyAdmin, signed_in
 from councils.admin.pages import page
 from councils.admin.show import NOTHING, json_block, list_address
 from councils.admin.timeline import Timeline, timeline_of
-from councils.formatting import duration, usd
+from councils.engine.carrying import Course
+from councils.formatting import counted, duration, usd
 from councils.live.drafts import read_drafts
 from councils.models import CouncilRun, LedgerEntry, ModelCall, PromptTemplate, RunEvent, RunStep, User
 from councils.services.asking import cancel_run
@@ -31,6 +32,12 @@ from councils.snapshot import UnreadableSnapshot
 from councils.web.run_page import RunPage
 
 MOST_EVENTS = 200
+COURSES = {
+    Course.FULL: "the whole council",
+    Course.RETRY: "only those who had failed",
+    Course.SYNTHESIS: "only the chairman",
+    Course.MEMBER: "one member instead of the council",
+}
 MAY_CHANGE = "councils.change_councilrun"
 MAY_SEE_PROMPTS = "councils.view_prompttemplate"
 
@@ -48,7 +55,17 @@ class RunRecord:
 
     @cached_property
     def timeline(self) -> Timeline:
-        return timeline_of(self.run, now=self.now)
+        return timeline_of(self.run, now=self.now, name=self.shown.panel.label_of if self.shown else str)
+
+    @property
+    def course(self) -> str:
+        return COURSES[Course(self.run.course)]
+
+    @property
+    def worker(self) -> str:
+        """Who works on it, and how often somebody began to: more than once where a worker died or a wait was over."""
+        times = self.run.epoch
+        return f"{self.run.worker or 'none now'}, taken up {counted(times, 'time')}" if times else "none yet"
 
     @property
     def took(self) -> str:

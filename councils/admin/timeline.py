@@ -1,7 +1,7 @@
 """When the steps of a run and their calls began, and how long each took: bars on one axis, and the same as a table."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A step, or one call of a step that needed several. Times are in milliseconds; ``begins_ms`` counts from the question."""
+    """A step, or one call of a step that needed several. Times are in milliseconds; ``begins_ms`` counts from the question.
+
+    ``model`` is what people call it.
+    """
 
     step: RunStep
     call: ModelCall | None
@@ -36,6 +39,7 @@ class Line:
     took_ms: int | None
     paused_ms: int | None
     bars: Sequence[Bar]
+    model: str = ""
 
     @property
     def status(self) -> str:
@@ -63,12 +67,20 @@ class Timeline:
         return [(AXIS * part // 2, self.total_ms * part // 2) for part in range(3)]
 
 
-def timeline_of(run: CouncilRun, *, now: datetime) -> Timeline:
-    """Of a run that was loaded ``with_details()``. Clocks of machines differ: nothing lies outside the axis."""
+def timeline_of(run: CouncilRun, *, now: datetime, name: Callable[[str], str] = str) -> Timeline:
+    """Of a run that was loaded ``with_details()``. Clocks of machines differ: nothing lies outside the axis.
+
+    ``name`` gives what people see of a model's name.
+    """
     steps = sorted(run.steps.all(), key=lambda step: (STAGE_ORDER.index(step.stage), step.started_at, step.pk))
     ends = [run.finished_at or now, *(_end_of(call, now) for step in steps for call in step.calls.all())]
     axis = _Axis(run.created_at, max(ends))
-    return Timeline(lines=[line for step in steps for line in _lines(step, axis, now)], total_ms=axis.total_ms)
+    lines = (line for step in steps for line in _lines(step, axis, now))
+    return Timeline(lines=[replace(line, model=name(_asked(line))) for line in lines], total_ms=axis.total_ms)
+
+
+def _asked(line: Line) -> str:
+    return line.call.model_name if line.call else line.step.model_name
 
 
 class _Axis:

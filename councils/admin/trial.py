@@ -19,7 +19,7 @@ from django.urls import URLPattern, path, reverse
 from councils.admin.base import ReadOnlyAdmin, display, register, signed_in
 from councils.admin.pages import number_from, page
 from councils.admin.show import NOTHING, duration
-from councils.formatting import exact_usd, usd
+from councils.formatting import usd
 from councils.models import CouncilRun, RunStep, Side, Trial, TrialRun
 from councils.models.run import LIVE
 from councils.services.trying import cancel_trial
@@ -125,7 +125,7 @@ def _total(title: str, columns: Sequence[Column]) -> Total:
     ended = [column.took_ms for column in columns if column.took_ms is not None]
     scores = [column.run.consensus_score for column in columns if column.run.consensus_score is not None]
     unknown = sum(column.run.unknown_costs for column in columns)
-    cost = exact_usd(sum((column.run.known_cost_usd for column in columns), Decimal(0)))
+    cost = usd(sum((column.run.known_cost_usd for column in columns), Decimal(0)))
     return Total(
         title=title,
         answered=sum(bool(column.run.answer) for column in columns),

@@ -199,7 +199,7 @@ def test_the_schedule_has_a_list_and_a_form(admin: Client, table: str) -> None:
 
 
 def test_long_texts_have_the_style_that_wraps_them(admin: Client) -> None:
-    page = admin.get(page_of(make_run(answer="First line.\nSecond line."))).content.decode()
+    page = admin.get(page_of(make_run(question="First line.\nSecond line."))).content.decode()
 
     assert '<div class="record-text">First line.\nSecond line.</div>' in page
     assert "admin/council.css" in page

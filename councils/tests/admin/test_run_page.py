@@ -35,7 +35,7 @@ def test_the_page_holds_everything_that_led_to_the_answer(admin: Client) -> None
 
     text = admin.get(page_of(run)).text
 
-    said = ("Skeptic", "You do not know *why* people leave", "It names the price and says why, point 1.", "4 of 4 ballots counted")
+    said = ("Skeptic", "You do not know <em>why</em> people leave", "It names the price and says why, point 1.", "4 of 4 ballots counted")
     counted = ("Share of points (Borda)", "run started", "Cost by stage and model", "heat-9", "ada")
     for part in (*said, *counted, f"?run__id__exact={run.pk}", f"?call__run__id__exact={run.pk}", 'class="bar-waiting"'):
         assert part in text
@@ -61,7 +61,7 @@ def test_what_this_version_cannot_read_hides_no_call(admin: Client) -> None:
 
     assert "Another version of this software recorded this run" in text
     assert "opinion:agent_1" in text
-    assert "Charge for **ten months**" in text
+    assert "Charge for <strong>ten months</strong>" in text
 
 
 @pytest.mark.parametrize("maker", [scenes.live, scenes.reviewing, scenes.synthesising, scenes.failed, scenes.cancelled, scenes.contested])
