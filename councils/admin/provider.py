@@ -24,7 +24,10 @@ from councils.admin.council_form import MOST_SEATS
 from councils.admin.health import HEALTH_LABELS, HealthFilter, badge, in_words, prefetch_health
 from councils.admin.options import OptionsForm
 from councils.admin.show import LINK, duration, link_to_list
+from councils.health.checking import keep_answer
+from councils.health.judging import Answered
 from councils.models import ModelInfo, Provider, ProviderEndpoint
+from councils.models.health import GOOD
 from councils.services.connecting import Connection, check_connections, private_address_problem
 from councils.services.switching import councils_hit
 
@@ -162,11 +165,16 @@ def _in_words(connection: Connection) -> str:
     return f"{said} {abilities(connection)}".strip()
 
 
-def _to_look_at(options: Any) -> Any:
+def _answered(connection: Connection) -> Answered:
+    """What a test has found, as the checks of health say it."""
+    latency = None if connection.problem else connection.latency_ms
+    return Answered(base_url=connection.base_url, latency_ms=latency, problem=connection.problem, key_refused=connection.key_refused)
+
+
+def _without(options: Any, gone: frozenset[str]) -> Any:
+    """A section of the form without these fields."""
     left = (
-        tuple(name for name in row if name not in WRITERS_FIELDS) if isinstance(row, tuple) else row
-        for row in options["fields"]
-        if row not in WRITERS_FIELDS
+        tuple(name for name in row if name not in gone) if isinstance(row, tuple) else row for row in options["fields"] if row not in gone
     )
     return {**options, "fields": tuple(left)}
 
@@ -212,9 +220,11 @@ class ProviderAdmin(ProductAdmin[Provider]):
 
     def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
         """Where nothing can be entered, the admin would fill the fields for a key with the key itself, and show what only writers need."""
-        whole = super().get_fieldsets(request, obj) if obj else self.first_fieldsets
+        whole: Any = super().get_fieldsets(request, obj) if obj else self.first_fieldsets
+        if obj and not obj.api_key_sealed:
+            whole = [(title, _without(options, frozenset({"forget_key"}))) for title, options in whole]
         may_write = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
-        return whole if may_write else [(title, _to_look_at(options)) for title, options in whole]
+        return whole if may_write else [(title, _without(options, WRITERS_FIELDS)) for title, options in whole]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         fixed: tuple[str, ...] = tuple(str(name) for name in super().get_readonly_fields(request, obj))
@@ -237,7 +247,9 @@ class ProviderAdmin(ProductAdmin[Provider]):
 
     @display(description="key accepted", ordering="problem_at", label={"refused": "danger"})
     def state(self, provider: Provider) -> str:
-        return "refused" if provider.problem_at else "yes, as far as known"
+        if provider.problem_at:
+            return "refused"
+        return "yes, as far as known" if badge(provider)[0] in GOOD else "not known yet"
 
     @display(description="health", label=HEALTH_LABELS)
     def health(self, provider: Provider) -> tuple[str, str]:
@@ -280,6 +292,7 @@ class ProviderAdmin(ProductAdmin[Provider]):
 
     def _tell_connections(self, request: HttpRequest, providers: QuerySet[Provider]) -> None:
         for connection in check_connections(providers):
+            keep_answer(connection.provider, _answered(connection))
             self.message_user(request, _in_words(connection), messages.ERROR if connection.problem else messages.SUCCESS)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:

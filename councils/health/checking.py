@@ -5,7 +5,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from councils.health.asking import Answers, ask_all
-from councils.health.judging import Finding, judge_address, judge_model
+from councils.health.judging import Answered, Finding, judge_address, judge_model
 from councils.models import HealthRecord, HealthState, ModelInfo, Provider
 from councils.models.health import BAD, GOOD
 
@@ -31,6 +31,12 @@ def check_health() -> dict[str, int]:
         "unhealthy": sum(state in BAD for state in states),
         "unknown": states.count(HealthState.UNKNOWN),
     }
+
+
+def keep_answer(provider: Provider, answer: Answered) -> None:
+    """Keep what one address said outside a round, when staff tested it. What is switched off is not checked, so it has no state."""
+    if provider.is_active:
+        _keep(judge_address(answer), provider=provider, base_url=answer.base_url)
 
 
 def _keep_addresses(provider: Provider, answers: Answers) -> None:

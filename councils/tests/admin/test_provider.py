@@ -60,6 +60,7 @@ def test_a_rejected_form_does_not_send_the_key_back(admin: Client) -> None:
     assert "planted" not in page
     assert page.count("Type the key again") == 2, "at the field, and in what keeps the form from being saved"
     assert "keep the stored key" not in page
+    assert 'class="addlink' not in page, "it would lead to the same form, empty"
 
 
 def test_a_form_that_comes_back_because_of_a_further_address_asks_for_the_key_too(admin: Client) -> None:
@@ -425,8 +426,12 @@ def test_the_connection_is_tested_from_the_providers_page(admin: Client, fake_pr
     provider = stored(base_url=f"{fake_provider.url}/v1", allow_private_address=True)
     address = f"/admin/councils/provider/{provider.pk}/test/"
 
-    assert "answered in" not in admin.get(address, follow=True).content.decode()
-    assert f"{provider.name} answered in" in admin.post(address, follow=True).content.decode()
+    before, after = admin.get(address, follow=True).content.decode(), admin.post(address, follow=True).content.decode()
+    assert "answered in" not in before
+    assert "Not checked yet" in before
+    assert f"{provider.name} answered in" in after
+    assert "Not checked yet" not in after
+    assert provider.health_records.current().get().problem == ""
 
 
 def test_who_may_not_test_is_not_let_through(client: Client) -> None:
