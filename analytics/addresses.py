@@ -1,15 +1,14 @@
 """Where the lists behind figures are."""
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 from functools import cache, lru_cache
 
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from analytics.days import DAY
 from analytics.rollup import ERRORS
-
-DAY = timedelta(days=1)
 
 
 def runs(**filters: str | int) -> str:

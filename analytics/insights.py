@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
@@ -12,13 +11,13 @@ from django.db.models import QuerySet, Sum
 
 from analytics import addresses
 from analytics.aggregation import hour_of
+from analytics.days import DAY
 from analytics.histogram import Histogram
 from analytics.models import AggregationMark, ModelAnalytics
 from analytics.rollup import CALL_COLUMNS, CallFacts, CallSums, ModelName
+from analytics.sums import Sums
 from councils.models import CallStatus, ModelCall, ModelInfo
-from councils.models.budget import to_usd
 
-DAY = timedelta(days=1)
 SPANS = (("24 hours", DAY), ("7 days", 7 * DAY), ("30 days", 30 * DAY))
 MOST_OPEN = DAY
 """So much is read from single calls at most."""
@@ -27,7 +26,7 @@ PLACED = ("rank_sum", "rank_count", "ranked_first")
 
 
 @dataclass(slots=True, kw_only=True)
-class ModelSpan:
+class ModelSpan(Sums):
     """How a model did in a span of time; columns as ``ModelAnalytics`` has them."""
 
     title: str = ""
@@ -50,20 +49,6 @@ class ModelSpan:
             setattr(self, name, getattr(self, name) + getattr(hour, name))
         self.times.merge(hour.times)
         self.errors_by_kind.update(hour.errors_by_kind)
-
-    @property
-    def success_rate(self) -> float | None:
-        """Answers per request that was not cancelled, 0-1; ``None`` where there was none."""
-        judged = self.requests - self.cancelled
-        return (judged - self.errors) / judged if judged else None
-
-    @property
-    def tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
-
-    @property
-    def cost_usd(self) -> Decimal:
-        return to_usd(self.cost_units)
 
     @property
     def half_within_ms(self) -> int | None:

@@ -6,8 +6,7 @@ not both at once: for that, as for the days that are not summed up yet, single c
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
-from decimal import Decimal
+from datetime import UTC, date
 from enum import StrEnum
 from typing import Any
 
@@ -16,11 +15,12 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
+from analytics.days import DAY
 from analytics.models import AggregationMark, SeatUsage, UserUsage
 from analytics.models.usage import Usage
+from analytics.sums import Sums
 from analytics.usage_days import SEAT_KEYS, SUM, USER_KEYS, added_up, calls_between
 from councils.models import ApiKey, CouncilConfiguration, CouncilMember, User
-from councils.models.budget import to_usd
 
 USUAL_DAYS = 30
 RAW_DAYS = 31
@@ -28,7 +28,6 @@ RAW_DAYS = 31
 FEW_USERS, RAW_DAYS_OF_MANY = 10, 7
 """So many days of more users than these, where only single calls tell: a week of a busy place takes longer than years of its roll-ups."""
 CHAIRMAN = "chairman"
-DAY = timedelta(days=1)
 EARLIEST = date(2000, 1, 1)
 
 
@@ -75,7 +74,7 @@ MOST = "latency_most_ms"
 
 
 @dataclass(slots=True, kw_only=True)
-class Line:
+class Line(Sums):
     """What one of them used, as ``ModelAnalytics`` counts. ``key`` are the columns that name it; ``pk`` its row, where it has one."""
 
     key: tuple[Any, ...]
@@ -98,21 +97,6 @@ class Line:
             setattr(self, name, getattr(self, name) + row[name])
         if row[MOST] is not None:
             self.latency_most_ms = max(row[MOST], self.latency_most_ms or 0)
-
-    @property
-    def tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
-
-    @property
-    def cost_usd(self) -> Decimal:
-        """Without the ``unknown_costs`` calls whose cost is not known."""
-        return to_usd(self.cost_units)
-
-    @property
-    def success_rate(self) -> float | None:
-        """Answers per request that was not cancelled, 0-1; ``None`` where there was none."""
-        judged = self.requests - self.cancelled
-        return (judged - self.errors) / judged if judged else None
 
     @property
     def latency_ms(self) -> int | None:

@@ -1,7 +1,7 @@
 """Calls added up by the database: what the days of usage are made from, and what is read where no day holds it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -9,13 +9,13 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.db.models.aggregates import Aggregate
 
+from analytics.days import DAY, midnight_of
 from analytics.models import AggregationMark, HourAnalytics, SeatUsage, UserUsage
-from analytics.models.usage import Usage, midnight_of
+from analytics.models.usage import Usage
 from analytics.rollup import ERRORS
 from councils.models import CallStatus, ModelCall
 from councils.models.budget import to_units
 
-DAY = timedelta(days=1)
 KEY, SUM = "key_", "_sum"
 ROWS_AT_ONCE = 1_000
 

@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from analytics import addresses
-from analytics.usage import DAY, Asked, By, Line, Report, report
+from analytics.days import DAY
+from analytics.usage import Asked, By, Line, Report, report
 from councils.admin.csv_export import csv_table
 from councils.admin.show import NOTHING, duration, list_address
 from councils.formatting import percent

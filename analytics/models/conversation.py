@@ -1,17 +1,16 @@
 """What a conversation took."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from django.db import models
 
+from analytics.sums import Spent
 from councils.engine.types import Stage
 from councils.formatting import counted
 from councils.models import Conversation
-from councils.models.budget import to_usd
 
 
-class ConversationAnalytics(models.Model):
+class ConversationAnalytics(Spent, models.Model):
     """All runs of a conversation that have ended.
 
     ``stage_durations_ms`` is the time spent in each stage, from its first step to its last, summed over the runs. ``models_used`` are
@@ -44,15 +43,6 @@ class ConversationAnalytics(models.Model):
 
     def __str__(self) -> str:
         return counted(self.runs, "run")
-
-    @property
-    def cost_usd(self) -> Decimal:
-        """Without the ``unknown_costs`` calls whose cost is not known."""
-        return to_usd(self.cost_units)
-
-    @property
-    def total_tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
 
     @property
     def stages(self) -> Sequence[tuple[str, int]]:

@@ -1,16 +1,14 @@
 """How one model did in an hour."""
 
-from decimal import Decimal
-
 from django.db import models
 from django.db.models import F, Q
 
 from analytics.histogram import Histogram
+from analytics.sums import Sums
 from councils.models import ModelInfo
-from councils.models.budget import to_usd
 
 
-class ModelAnalytics(models.Model):
+class ModelAnalytics(Sums, models.Model):
     """Calls of one model at one provider that were begun in the hour from ``hour`` on, as far as they have ended.
 
     ``requests`` went to the provider; ``cache_hits`` did not, and nothing else counts them. Of the requests ``errors`` were refused,
@@ -58,21 +56,6 @@ class ModelAnalytics(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model_name} · {self.provider_name}, {self.hour:%Y-%m-%d %H:00}"
-
-    @property
-    def success_rate(self) -> float | None:
-        """Answers per request that was not cancelled, 0-1; ``None`` where there was none."""
-        judged = self.requests - self.cancelled
-        return (judged - self.errors) / judged if judged else None
-
-    @property
-    def total_tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
-
-    @property
-    def cost_usd(self) -> Decimal:
-        """Without the ``unknown_costs`` calls whose cost is not known."""
-        return to_usd(self.cost_units)
 
     @property
     def average_rank(self) -> float | None:

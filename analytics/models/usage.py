@@ -1,16 +1,13 @@
 """What was used in a day: by who asked, and by who answered."""
 
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
-
 from django.db import models
 from django.db.models import F, Q
 
+from analytics.sums import Sums
 from councils.models import ApiKey, CouncilConfiguration, User
-from councils.models.budget import to_usd
 
 
-class Usage(models.Model):
+class Usage(Sums, models.Model):
     """Calls that were begun on a day, UTC, as far as they have ended. What its columns count is what ``ModelAnalytics`` counts.
 
     ``answers`` are the calls whose latency is known: those that brought one.
@@ -34,11 +31,6 @@ class Usage(models.Model):
 
     class Meta:
         abstract = True
-
-    @property
-    def cost_usd(self) -> Decimal:
-        """Without the ``unknown_costs`` calls whose cost is not known."""
-        return to_usd(self.cost_units)
 
 
 class UserUsage(Usage):
@@ -72,7 +64,3 @@ class SeatUsage(Usage):
 
     def __str__(self) -> str:
         return f"{self.day:%Y-%m-%d}"
-
-
-def midnight_of(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)

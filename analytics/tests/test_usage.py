@@ -54,7 +54,7 @@ def ask(history: History, council: CouncilConfiguration | None = None, at: datet
 
 
 def figures(line: Line) -> tuple[object, ...]:
-    return line.requests, line.errors, line.tokens, line.cost_usd, line.unknown_costs, line.latency_ms
+    return line.requests, line.errors, line.total_tokens, line.cost_usd, line.unknown_costs, line.latency_ms
 
 
 ONE = (3, 1, 300, Decimal("0.004"), 1, 1_000)
@@ -285,7 +285,7 @@ def test_what_the_cache_answered_is_no_request(history: History) -> None:
 
     total = report(asked(By.MODEL)).total
 
-    assert (total.requests, total.cache_hits, total.tokens, total.success_rate, total.latency_ms) == (0, 1, 0, None, None)
+    assert (total.requests, total.cache_hits, total.total_tokens, total.success_rate, total.latency_ms) == (0, 1, 0, None, None)
 
 
 def test_more_of_everything_takes_no_more_queries(history: History, council: CouncilConfiguration) -> None:
