@@ -6,9 +6,12 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms import BaseInlineFormSet, BaseModelForm, ModelForm
+from django.db.models import CharField, Value
+from django.db.models.functions import Cast, Concat
+from django.forms import BaseModelForm, ModelForm
 from django.http import HttpRequest
 
+from councils.admin.apart import ApartFormSet
 from councils.admin.base import RowInline, SectionInline
 from councils.admin.pages import numbers_from
 from councils.engine.validation import Fault
@@ -84,7 +87,7 @@ def use_model_choices(field: str, options: dict[str, Any]) -> None:
         options["form_class"] = ModelChoiceField
 
 
-class SharedChoicesFormSet(BaseInlineFormSet[Any, Any, Any]):
+class SharedChoicesFormSet(ApartFormSet):
     """Reads the choice of models once for all of its forms, not once for each."""
 
     def add_fields(self, form: BaseModelForm[Any], index: int | None) -> None:
@@ -129,6 +132,7 @@ class SeatFormSet(SharedChoicesFormSet):
     What keeps them from it and concerns a field of the council is in ``council_faults``, by field, since a formset cannot say it there.
     """
 
+    apart, called, may_swap = "agent_id", "seat", True
     council_faults: Mapping[str, Sequence[str]] = {}
 
     def add_fields(self, form: BaseModelForm[Any], index: int | None) -> None:
@@ -180,11 +184,19 @@ class SeatFormSet(SharedChoicesFormSet):
         return bool(found)
 
     def save(self, commit: bool = True) -> Any:
+        if commit:
+            self._move_aside()
         saved = super().save(commit)
         if commit:
             # Seats that nobody edited may have moved all the same.
             CouncilMember.objects.bulk_update(self._seats(), ["position"])
         return saved
+
+    def _move_aside(self) -> None:
+        """Free the ids that stored seats give up, so that another seat can take them whichever is stored first."""
+        moving = [form.instance.pk for form in self.initial_forms if self._gives_up(form)]
+        # An id that nobody can type.
+        CouncilMember.objects.filter(pk__in=moving).update(agent_id=Concat(Value("="), Cast("pk", CharField())))
 
     def _kept(self) -> list[Any]:
         return [form for form in self.forms if (form.instance.pk or form.has_changed()) and not form.cleaned_data.get("DELETE")]
@@ -195,7 +207,8 @@ class SeatFormSet(SharedChoicesFormSet):
     def _number(self) -> None:
         """Give an agent id to each seat without one."""
         without = [form for form in self._kept() if form.cleaned_data.get("agent_id") == ""]
-        taken = {form.cleaned_data.get("agent_id") for form in self.forms}
+        stored = self.stored_values().values() if self.instance.pk else ()
+        taken = {*stored, *(form.cleaned_data.get("agent_id") for form in self.forms)}
         free = (name for number in count(1) if (name := f"agent_{number}") not in taken)
         for form, agent_id in zip(without, free, strict=False):
             form.cleaned_data["agent_id"] = form.instance.agent_id = agent_id
@@ -254,9 +267,13 @@ class SeatInline(SectionInline[CouncilMember, CouncilConfiguration]):
         return 0 if obj else max(NEW_SEATS, len(seats_of_models(request)))
 
 
+class FallbackFormSet(SharedChoicesFormSet):
+    apart, called = "model", "substitute"
+
+
 class FallbackInline(RowInline[ChairmanFallback, CouncilConfiguration]):
     model = ChairmanFallback
-    formset = SharedChoicesFormSet
+    formset = FallbackFormSet
     fields = ("position", "model")
     verbose_name = "substitute"
     verbose_name_plural = "When the chairman cannot"

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.admin import EmptyFieldListFilter
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.forms import BaseInlineFormSet, ModelForm
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -18,6 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from councils.admin import switching
+from councils.admin.apart import ApartFormSet
 from councils.admin.base import PasswordWidget, ProductAdmin, RowInline, SwitchWidget, action, display, outside, register
 from councils.admin.catalogue import MAY_ADD, abilities, add_from_list, council_address, usable_models
 from councils.admin.council_form import MOST_SEATS
@@ -87,8 +88,10 @@ class ProviderForm(OptionsForm):
         return provider
 
 
-class EndpointFormSet(BaseInlineFormSet[ProviderEndpoint, Provider, ModelForm[Any]]):
+class EndpointFormSet(ApartFormSet):
     """Further addresses of a provider. They get its key, so that a new one is a decision like that for the provider's own."""
+
+    apart, called = "base_url", "address"
 
     def clean(self) -> None:
         super().clean()
