@@ -116,6 +116,7 @@ def card_of(record: Record, member: Member, round_: int, standings: Mapping[str,
     if row is None:
         return Card(key=key, answer=answer, state=WAITING if record.is_live else ABSENT, model=member.model, persona=persona)
     calls = calls_of(row)
+    spent = Spent.on(calls)
     draft = record.draft(row)
     return Card(
         key=key,
@@ -128,8 +129,9 @@ def card_of(record: Record, member: Member, round_: int, standings: Mapping[str,
         draft_attempt=draft["attempt"],
         model=record.model(row, member.model),
         substituted=_is_substituted(row, calls),
-        spent=Spent.on(calls),
-        latency_ms=row.latency_ms,
+        spent=spent,
+        # What came from the cache came at once: its time is that of an earlier run.
+        latency_ms=None if spent.cached else row.latency_ms,
         working_ms=_working_ms(record, row),
         note=KEPT if row.carried else CUTS.get(row.finish_reason, ""),
         problem=problem_of(row),

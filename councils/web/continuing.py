@@ -53,11 +53,17 @@ class Offers:
             says = [*_kept(run, choices.retry), *_asked(choices.retry, veiled=veiled), *_cost(run, choices.retry)]
             ways.append(Offer(way="retry", button=_("Retry what failed"), says=says))
         if choices.regenerate is not None:
-            says = [_("All opinions and ballots are kept. Only the chairman is asked again."), *_cost(run, choices.regenerate)]
+            says = [_rewritten(choices.regenerate), *_cost(run, choices.regenerate)]
             ways.append(Offer(way="regenerate", button=_("Write the answer anew"), says=says))
         if choices.again:
             ways.append(Offer(way="again", button=_("Ask again from the start"), says=_anew(run, veiled=veiled)))
         return cls(ways=ways, nonce=uuid.uuid4().hex)
+
+
+def _rewritten(carried: Carried) -> str:
+    if any(key.startswith("review:") and step.status is StepStatus.DONE for key, step in carried.steps.items()):
+        return _("All opinions and ballots are kept. Only the chairman is asked again.")
+    return _("All opinions are kept, and there are no ballots. Only the chairman is asked again.")
 
 
 def _kept(run: CouncilRun, carried: Carried) -> list[str]:

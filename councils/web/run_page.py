@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from councils.engine.ending import CHAIRMAN
+from councils.engine.reasons import ReasonCode
 from councils.engine.steps import opinion_key
 from councils.engine.types import Mark, Stage
 from councils.live.messages import Draft
@@ -31,6 +32,13 @@ MARKS: Mapping[str, Text] = {
     Mark.VERBATIM.value: _("The chairman did not answer; this is the best answer in its author's own words."),
     Mark.BUDGET.value: _("A budget could not pay for all calls, so some were not made."),
     Mark.DEADLINE.value: _("The time for this run was up; this is what was there."),
+}
+# What the reason of the end says already, and better: it knows the cause.
+SAID_BY_REASON: Mapping[str, frozenset[str]] = {
+    Mark.UNREVIEWED.value: frozenset(code.value for code in ReasonCode if code.value.endswith(("_unranked", "_unreviewed"))),
+    Mark.VERBATIM.value: frozenset(code.value for code in ReasonCode if code.value.startswith("no_chairman_")),
+    Mark.DEADLINE.value: frozenset(code.value for code in ReasonCode if code.value.startswith("out_of_time_")),
+    Mark.BUDGET.value: frozenset(code.value for code in ReasonCode if code.value.startswith("out_of_budget_")),
 }
 SPOKEN: Mapping[str, Text] = {
     Stage.OPINIONS.value: _("The members write their opinions."),
@@ -98,6 +106,8 @@ class RunPage:
         return [sentence for mark in self.run.marks for sentence in self._said_of(mark)]
 
     def _said_of(self, mark: str) -> list[Text]:
+        if self.run.reason_code in SAID_BY_REASON.get(mark, ()):
+            return []
         if mark == Mark.DEGRADED:
             # Without an answer the reason names everybody already.
             return [*(missing(self.record) if self.run.answer else ())] or [MARKS[mark]]

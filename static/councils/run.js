@@ -84,7 +84,7 @@ function show(key, text) {
   else element.textContent = text;
   if (followed) box.scrollTop = box.scrollHeight;
   const count = page.querySelector(`[data-tokens-of="${CSS.escape(key)}"]`);
-  if (count) count.textContent = count.dataset.pattern.replace("{n}", counts.format(Math.ceil(text.length / CHARS_PER_TOKEN)));
+  if (count && text) count.textContent = count.dataset.pattern.replace("{n}", counts.format(Math.ceil(text.length / CHARS_PER_TOKEN)));
 }
 
 /** The chairman may write below the edge of the window: nothing jumps there by itself, but a button leads to it. */

@@ -123,6 +123,13 @@ class TestWhatOffersSay:
 
         assert text.startswith("All opinions and ballots are kept. Only the chairman is asked again. The same work has cost 0.0009")
 
+    def test_where_no_ballot_counted_none_is_said_to_be_kept(self, page: Client, ada: User, council: CouncilConfiguration) -> None:
+        plan = RunPlan(opinions=[DONE] * 4, reviews=[FAILED] * 4, synthesis=DONE)
+
+        text = says(page, make_run(owner=ada, council=council, status=RunStatus.PARTIAL, plan=plan), "regenerate")
+
+        assert text.startswith("All opinions are kept, and there are no ballots.")
+
     def test_asking_again_says_plainly_that_all_of_it_costs_again(self, page: Client, ada: User, council: CouncilConfiguration) -> None:
         text = says(page, make_run(owner=ada, council=council, status=RunStatus.PARTIAL), "again")
 
