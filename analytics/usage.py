@@ -130,7 +130,7 @@ APART = "Who asked, and which seat or model answered, are summed up apart. For b
 OFF = f"Analytics are switched off (ENABLE_ANALYTICS), so that single calls are read: {RAW_DAYS} days at most."
 BEHIND = (
     f"Not all days are summed up yet, so that single calls are read: {RAW_DAYS} days at most. Hourly work sums them up by itself; "
-    "manage.py aggregate_model_analytics does it now."
+    '"Run now" of aggregate_model_analytics, in Periodic tasks, does it at once.'
 )
 
 

@@ -157,7 +157,10 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 def _environment(database: Mapping[str, Any]) -> dict[str, str]:
     """How PostgreSQL's tools find the database. A password on a command line could be read by everybody on the machine."""
     names = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD", "PGDATABASE": "NAME"}
-    return os.environ | {variable: str(database[key]) for variable, key in names.items() if database.get(key)}
+    options = {"PGSSLMODE": "sslmode", "PGSSLROOTCERT": "sslrootcert"}
+    given = {variable: database.get(key) for variable, key in names.items()}
+    given |= {variable: database.get("OPTIONS", {}).get(key) for variable, key in options.items()}
+    return os.environ | {variable: str(value) for variable, value in given.items() if value}
 
 
 def _tool(name: str) -> str:
