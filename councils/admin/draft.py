@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm, Textarea
 from django.http import HttpRequest, HttpResponse
@@ -16,13 +17,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from councils.admin.base import ProductAdmin, display, register, signed_in
+from councils.admin.base import READING, ProductAdmin, display, register, signed_in
 from councils.admin.differences import Difference, difference
-from councils.admin.pages import page
+from councils.admin.pages import number_from, page
 from councils.admin.show import LINK, link_to
 from councils.admin.trial import MAY_TRY
 from councils.models import CouncilDraft
 from councils.models.options import OptionsFormField
+from councils.models.turns import take_turn
 from councils.services.configuration import ConfigurationRejected, check_storable
 from councils.services.drafting import AlreadyPublished, Proposal, document_of, propose, publish_draft
 
@@ -101,6 +103,24 @@ class CouncilDraftAdmin(ProductAdmin[CouncilDraft]):
     def has_change_permission(self, request: HttpRequest, obj: CouncilDraft | None = None) -> bool:
         """A published one is a record."""
         return super().has_change_permission(request, obj) and (obj is None or obj.is_open)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """What is sent is saved when nobody publishes: a draft that was published while this waited stays as it was published."""
+        if request.method in READING:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        with transaction.atomic():
+            take_turn()
+            pk = number_from(object_id)
+            if CouncilDraft.objects.filter(pk=pk).exclude(published_at=None).exists():
+                messages.warning(request, str(AlreadyPublished.__doc__))
+                return redirect("admin:councils_councildraft_change", pk)
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: CouncilDraft, form: Any, change: bool) -> None:
+        """Only what people change here."""
+        obj.save(update_fields=["name", "document", "updated_at"])
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CouncilDraft]:
         return super().get_queryset(request).select_related("council", "by")

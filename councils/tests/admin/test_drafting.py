@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from councils.models import CouncilConfiguration, CouncilDraft, CouncilMember, User
-from councils.services.drafting import document_of, keep_draft
+from councils.services.drafting import AlreadyPublished, document_of, keep_draft, publish_draft
 from councils.tests.admin.conftest import sign_in, staff_with
 from councils.tests.admin.forms import council_form
 from councils.tests.factories import make_council, make_model
@@ -147,6 +147,24 @@ def test_publishing_shows_the_changes_first_and_leads_back(admin: Client, root: 
     council.refresh_from_db()
     assert council.quorum == 2
     assert "already" in admin.post(address, follow=True).content.decode()
+
+
+def test_a_save_that_waited_for_the_publishing_of_its_draft_leaves_it_alone(
+    admin: Client, root: User, council: CouncilConfiguration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = draft_of(council, root, quorum=3)
+
+    def wait() -> None:
+        publish_draft(draft=draft, by=root)
+
+    monkeypatch.setattr("councils.admin.draft.take_turn", wait)
+
+    answer = admin.post(f"{DRAFTS}{draft.pk}/change/", {"name": "W", "document": json.dumps(draft.document | {"quorum": 2})}, follow=True)
+
+    stored = CouncilDraft.objects.get(pk=draft.pk)
+    assert str(AlreadyPublished.__doc__) in answer.text
+    assert not stored.is_open
+    assert stored.document["quorum"] == 3
 
 
 def test_a_draft_with_problems_has_no_button_to_publish_it(admin: Client, root: User, council: CouncilConfiguration) -> None:
