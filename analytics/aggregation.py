@@ -17,7 +17,7 @@ from django.utils import timezone
 from analytics.conversations import refresh_conversations
 from analytics.models import AggregationMark, HourAnalytics, ModelAnalytics, SeatUsage, UserUsage
 from analytics.rollup import figures_between
-from analytics.usage_days import aggregate_day, days_summed_by_hour
+from analytics.usage_sums import aggregate_day, days_summed_by_hour
 from councils.models import CallStatus, CouncilRun, EntryKind, LedgerEntry, ModelCall
 from councils.models.run import LIVE
 

@@ -13,7 +13,9 @@ from django.utils.http import urlencode
 
 from analytics import addresses
 from analytics.days import DAY
-from analytics.usage import Asked, By, Line, Report, report
+from analytics.usage_lines import Line
+from analytics.usage_report import Report, report
+from analytics.usage_words import Asked, By
 from councils.admin.csv_export import csv_table
 from councils.admin.show import NOTHING, duration, list_address
 from councils.formatting import percent

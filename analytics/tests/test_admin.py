@@ -17,7 +17,8 @@ from analytics.aggregation import aggregate
 from analytics.insights import model_insights
 from analytics.models import ConversationAnalytics, ModelAnalytics
 from analytics.tests.history import History
-from analytics.usage import Asked, By, Line
+from analytics.usage_lines import Line
+from analytics.usage_words import Asked, By
 from councils.engine.types import Stage
 from councils.models import CallStatus, ModelPrice
 from councils.tests.factories import make_council, make_model, make_run, make_user

@@ -11,11 +11,13 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from analytics import usage
+from analytics import usage_report
 from analytics.aggregation import aggregate, rebuild
 from analytics.models import AggregationMark, SeatUsage, UserUsage
 from analytics.tests.history import History
-from analytics.usage import Asked, By, Line, report
+from analytics.usage_lines import Line
+from analytics.usage_report import report
+from analytics.usage_words import Asked, By
 from councils.engine.types import Stage
 from councils.models import ApiKey, CallStatus, CouncilConfiguration, CouncilMember, ModelCall, User
 from councils.tests.factories import make_council, make_model
@@ -188,14 +190,14 @@ def test_what_is_asked_of_users_and_models_at_once_is_read_from_single_calls_of_
     of_one, of_all = report(asked(By.USER, days=100, model="other", user=owner)), report(asked(By.USER, days=100, model="other"))
 
     assert (of_one.total.requests, of_all.total.requests) == (2, 1)
-    assert of_one.note.startswith(usage.APART.format(days=31))
+    assert of_one.note.startswith(usage_report.APART.format(days=31))
     assert "Nothing is counted from" in of_one.note
-    assert of_all.note.startswith(usage.APART.format(days=7))
+    assert of_all.note.startswith(usage_report.APART.format(days=7))
     assert report(asked(By.USER, days=100)).total.requests == 9
-    assert report(asked(By.MODEL, days=20, user=owner)).note == usage.APART.format(days=31)
+    assert report(asked(By.MODEL, days=20, user=owner)).note == usage_report.APART.format(days=31)
 
 
-@pytest.mark.parametrize(("on", "said"), [(True, usage.BEHIND), (False, usage.OFF)])
+@pytest.mark.parametrize(("on", "said"), [(True, usage_report.BEHIND), (False, usage_report.OFF)])
 def test_without_roll_ups_few_days_are_read_and_the_page_says_why(history: History, on: bool, said: str) -> None:
     for days in (0, 60):
         ask(history, at=NOON - days * DAY)

@@ -1,4 +1,4 @@
-"""Calls added up by the database: what the days of usage are made from, and what is read where no day holds it."""
+"""Adds up calls, in the database, into usage: what the days of usage are made from, and what is read where no day holds it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
