@@ -294,6 +294,17 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
+    # In the order in which somebody new needs them.
+    "TAGS": [
+        {"name": "runs", "description": "Ask a council, follow it, read its record."},
+        {"name": "councils", "description": "Who can be asked, and what a question would cost."},
+        {"name": "conversations", "description": "What you have asked."},
+        {"name": "usage", "description": "What you have spent, and what is left."},
+        {"name": "models", "description": "The models behind the councils."},
+        {"name": "tasks", "description": "Work in the background, whatever does it."},
+        {"name": "health", "description": "For staff: whether all is well."},
+        {"name": "cache", "description": "For staff: answers that are kept."},
+    ],
     "ENUM_NAME_OVERRIDES": {
         "RunStatusEnum": "councils.api.choices.RUN_STATUSES",
         "StepStatusEnum": "councils.api.choices.STEP_STATUSES",

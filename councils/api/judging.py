@@ -34,7 +34,7 @@ class FeedbackView(APIView):
 
     @extend_schema(responses={204: OpenApiResponse(description="Nothing is said of the answer any more.")})
     def delete(self, request: Request, public_id: str) -> Response:
-        """Take it back. Taking back what was never said changes nothing."""
+        """Take your judgement back. Taking back what was never said changes nothing."""
         take_back_feedback(run=self._run(request, public_id), by=user_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 

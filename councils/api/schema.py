@@ -1,12 +1,29 @@
 """What the OpenAPI schema says of every operation without each view saying it."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
 from councils.api.base import StrictListMixin
+
+# Where a view's own words are those of several operations.
+SUMMARIES: Mapping[tuple[str, str], str] = {
+    ("RunViewSet", "list"): "Your runs, newest first",
+    ("RunViewSet", "retrieve"): "The whole record of a run",
+    ("CouncilViewSet", "list"): "The councils that you can ask",
+    ("CouncilViewSet", "retrieve"): "A council",
+    ("ModelViewSet", "list"): "The models that can be asked",
+    ("ModelViewSet", "retrieve"): "A model",
+    ("ConversationViewSet", "list"): "Your conversations",
+    ("ConversationViewSet", "retrieve"): "A conversation with its newest messages and runs",
+    ("ConversationViewSet", "messages"): "All messages of a conversation",
+    ("ConversationViewSet", "partial_update"): "Rename a conversation, put it away or take it back",
+    ("ConversationViewSet", "destroy"): "Delete a conversation",
+}
+FIRST_WORDS = re.compile(r"[.;:]\s|\.$")
 
 
 class ErrorSerializer(serializers.Serializer[Any]):
@@ -19,7 +36,16 @@ class ErrorSerializer(serializers.Serializer[Any]):
 
 
 class EnvelopeSchema(AutoSchema):
-    """Adds the error envelope to every operation, and to every list its query."""
+    """Adds to every operation a summary and the error envelope, and to every list its query."""
+
+    def get_summary(self) -> str:
+        """One line: what the operation does, as its documentation begins."""
+        known = SUMMARIES.get((type(self.view).__name__, getattr(self.view, "action", "") or ""))
+        return known or FIRST_WORDS.split(self.get_description(), maxsplit=1)[0].replace("``", "").strip()
+
+    def get_tags(self) -> list[str]:
+        """The group: what comes first in the address after the API's own prefix."""
+        return [next(part for part in self._tokenize_path() if part != "api")]
 
     def get_override_parameters(self) -> list[Any]:
         if isinstance(self.view, StrictListMixin) and getattr(self.view, "action", "") == "list":

@@ -42,7 +42,7 @@ class TaskView(APIView):
 
     @extend_schema(responses=TaskSerializer)
     def get(self, request: Request, task_id: str, **_: Any) -> Response:
-        """How it stands, whoever does it. Read it again until ``finished`` is true."""
+        """How work in the background stands, whoever does it. Read it again until ``finished`` is true."""
         task = find_task(by=user_of(request), task_id=task_id)
         if task is None:
             raise Http404

@@ -41,6 +41,16 @@ def test_every_operation_names_the_error_envelope(schema: dict[str, Any]) -> Non
         assert operation["responses"]["4XX"]["content"]["application/json"]["schema"] == ERROR
 
 
+def test_every_operation_has_a_summary_and_asking_comes_first(schema: dict[str, Any]) -> None:
+    operations = [operation for path in schema["paths"].values() for operation in path.values()]
+    groups = [tag["name"] for tag in schema["tags"]]
+
+    assert groups[0] == "runs"
+    assert {tag for operation in operations for tag in operation["tags"]} == set(groups)
+    assert all(0 < len(operation["summary"]) < 90 for operation in operations)
+    assert schema["paths"]["/api/v1/runs/"]["post"]["summary"] == "Ask a council"
+
+
 def test_every_operation_can_be_reached_with_a_key(schema: dict[str, Any]) -> None:
     assert schema["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"
     assert all({"apiKey": []} in operation["security"] for path in schema["paths"].values() for operation in path.values())

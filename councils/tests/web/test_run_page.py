@@ -277,6 +277,15 @@ def test_the_answer_of_a_member_bears_its_name(show: Show, ada: User, council: C
     assert "best answer in its author&#x27;s own words" in text
 
 
+def test_what_the_reason_says_is_not_said_twice(show: Show, ada: User, council: CouncilConfiguration) -> None:
+    facts = {"reason": "R", "reason_code": "written_unranked", "reason_facts": {"answers": 3}, "marks": [Mark.UNREVIEWED.value]}
+
+    text = show(make_run(owner=ada, council=council, status=RunStatus.PARTIAL, **facts))
+
+    assert "too few ballots were valid, so the answers are not ranked" in text
+    assert "there was no review" not in text
+
+
 @pytest.mark.parametrize("mark", [mark for mark in Mark if mark is not Mark.CUT])
 def test_every_mark_is_explained(show: Show, ada: User, council: CouncilConfiguration, mark: Mark) -> None:
     plain, marked = (make_run(owner=ada, council=council, marks=marks) for marks in ([], [mark.value]))
