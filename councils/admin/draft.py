@@ -26,7 +26,7 @@ from councils.models import CouncilDraft
 from councils.models.options import OptionsFormField
 from councils.models.turns import take_turn
 from councils.services.configuration import ConfigurationRejected, check_storable
-from councils.services.drafting import AlreadyPublished, Proposal, document_of, propose, publish_draft
+from councils.services.drafting import AlreadyPublished, ChangedSince, Proposal, digest_of, document_of, propose, publish_draft
 
 MAY_PUBLISH = "councils.change_councilconfiguration"
 
@@ -192,6 +192,8 @@ def publish_page(admin: ModelAdmin[CouncilDraft], request: HttpRequest, pk: int)
         return here
     if request.method == "POST":
         return _publish(admin, request, draft)
+    # Taken first: what changes while the page is made was not shown for sure.
+    shown = digest_of(draft)
     proposal, problems = proposal_of(draft)
     council = draft.council
     context = {
@@ -201,6 +203,7 @@ def publish_page(admin: ModelAdmin[CouncilDraft], request: HttpRequest, pk: int)
         "may_publish": proposal is not None and not (problems and council.can_be_asked),
         "changes": proposal.changes if proposal else (),
         "difference": changes_of(draft),
+        "shown": shown,
         "tried": draft.trials.exists(),
         "may_try": request.user.has_perm(MAY_TRY),
     }
@@ -209,7 +212,10 @@ def publish_page(admin: ModelAdmin[CouncilDraft], request: HttpRequest, pk: int)
 
 def _publish(admin: ModelAdmin[CouncilDraft], request: HttpRequest, draft: CouncilDraft) -> HttpResponse:
     try:
-        changes = publish_draft(draft=draft, by=signed_in(request))
+        changes = publish_draft(draft=draft, by=signed_in(request), shown=request.POST.get("shown", ""))
+    except ChangedSince as error:
+        messages.warning(request, str(error))
+        return redirect("admin:councils_councildraft_publish", draft.pk)
     except AlreadyPublished as error:
         messages.warning(request, str(error))
     except ConfigurationRejected as error:

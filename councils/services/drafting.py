@@ -1,5 +1,7 @@
 """Drafts of councils: how one could sit, tried by its own snapshot and published when it is better."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -23,6 +25,10 @@ Document = Mapping[str, Any]
 
 class AlreadyPublished(Exception):
     """This draft was published already. Make a new one."""
+
+
+class ChangedSince(Exception):
+    """The draft or its council was changed since you looked. This is how it is now: look again, then publish."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +79,25 @@ def change_draft(*, draft: CouncilDraft, document: Document) -> None:
         draft.save(update_fields=["document", "updated_at"])
 
 
+def digest_of(draft: CouncilDraft) -> str:
+    """Stands for what a draft says and for how its council sits now: whoever has seen one of it has seen both."""
+    both = [draft.document, document_of(draft.council)]
+    return hashlib.sha256(json.dumps(both, sort_keys=True).encode()).hexdigest()
+
+
 @transaction.atomic
-def publish_draft(*, draft: CouncilDraft, by: User) -> tuple[str, ...]:
+def publish_draft(*, draft: CouncilDraft, by: User, shown: str | None = None) -> tuple[str, ...]:
     """Let the council sit as the draft says, from the next run on. Returns what has changed.
 
-    How it sat before is kept as a draft, so that one can go back. Raises ``ConfigurationRejected`` or ``AlreadyPublished``: then nothing
-    has changed.
+    How it sat before is kept as a draft, so that one can go back. ``shown`` is the digest of what was looked at. Raises
+    ``ConfigurationRejected``, ``AlreadyPublished`` or ``ChangedSince``: then nothing has changed.
     """
     take_turn()
     locked = CouncilDraft.objects.select_for_update().select_related("council").get(pk=draft.pk)
     if not locked.is_open:
         raise AlreadyPublished(AlreadyPublished.__doc__)
+    if shown is not None and shown != digest_of(locked):
+        raise ChangedSince(ChangedSince.__doc__)
     before = document_of(locked.council)
     changes = apply_draft(locked.council, locked.document)
     if changes:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from councils.models import CouncilConfiguration, CouncilDraft, CouncilMember, User
-from councils.services.drafting import AlreadyPublished, document_of, keep_draft, publish_draft
+from councils.services.drafting import AlreadyPublished, change_draft, document_of, keep_draft, publish_draft
 from councils.tests.admin.conftest import sign_in, staff_with
 from councils.tests.admin.forms import council_form
 from councils.tests.factories import make_council, make_model
@@ -33,6 +33,12 @@ def form_of(council: CouncilConfiguration) -> str:
 
 def draft_of(council: CouncilConfiguration, root: User, **changes: object) -> CouncilDraft:
     return keep_draft(council=council, document=document_of(council) | changes, by=root, name="Warmer")
+
+
+def publish(admin: Client, address: str) -> str:
+    """Look at the page and press its button."""
+    shown = admin.get(address).context.get("shown", "")
+    return admin.post(address, {"shown": shown}, follow=True).text
 
 
 def with_a_new_seat(council: CouncilConfiguration, admin: Client) -> CouncilDraft:
@@ -137,13 +143,13 @@ def test_publishing_shows_the_changes_first_and_leads_back(admin: Client, root: 
     assert "updated council quick: quorum" in admin.get(address).content.decode()
     council.refresh_from_db()
     assert council.quorum == 2
-    page = admin.post(address, follow=True).content.decode()
+    page = publish(admin, address)
 
     council.refresh_from_db()
     assert council.quorum == 3
     back = re.search(rf'href="({DRAFTS}\d+/publish/)">Take it back', page)
     assert back is not None
-    admin.post(back[1])
+    publish(admin, back[1])
     council.refresh_from_db()
     assert council.quorum == 2
     assert "already" in admin.post(address, follow=True).content.decode()
@@ -174,7 +180,25 @@ def test_a_draft_with_problems_has_no_button_to_publish_it(admin: Client, root: 
 
     assert "It cannot be published before this is mended." in page
     assert "The quorum is 9" in page
-    admin.post(f"{DRAFTS}{draft.pk}/publish/")
+    publish(admin, f"{DRAFTS}{draft.pk}/publish/")
+    council.refresh_from_db()
+    assert council.quorum == 2
+
+
+@pytest.mark.parametrize("changed", ["draft", "council"])
+def test_what_nobody_was_shown_is_not_published(admin: Client, root: User, council: CouncilConfiguration, changed: str) -> None:
+    draft = draft_of(council, root, quorum=3)
+    address = f"{DRAFTS}{draft.pk}/publish/"
+    shown = admin.get(address).context["shown"]
+    if changed == "draft":
+        change_draft(draft=draft, document=draft.document | {"use_cache": False})
+    else:
+        CouncilConfiguration.objects.update(description="Told anew")
+
+    answer = admin.post(address, {"shown": shown}, follow=True)
+
+    assert "changed since you looked" in answer.text
+    assert answer.context["shown"] != shown
     council.refresh_from_db()
     assert council.quorum == 2
 
