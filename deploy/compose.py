@@ -9,7 +9,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 MAIN = "docker-compose.yml"
-_VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_]\w*)(?::(?P<kind>[-?])(?P<rest>(?:[^{}]|\$\{[^{}]*\})*))?\})")
+_VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_]\w*)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\})")
 
 
 class Unset(Exception):
@@ -30,8 +30,7 @@ def filled(text: str, values: Mapping[str, str]) -> str:
             return values[name]
         if kind == "?":
             raise Unset(rest)
-        # A default may hold variables of its own.
-        return filled(rest or "", values)
+        return rest or ""
 
     return _VARIABLE.sub(value, text)
 

@@ -76,8 +76,6 @@ def test_no_secret_is_written_and_none_may_be_left_out(compose: dict[str, Any]) 
 
 def test_an_empty_variable_takes_its_default() -> None:
     assert filled("${A:-x}/${B:-y}/$${C}/${D}", {"A": "", "B": "b", "D": "d"}) == "x/b/${C}/d"
-    assert filled("${A:-x${B:?Set B}y}", {"B": "b"}) == "xby"
-    assert filled("${A:-x${B:?Set B}y}", {"A": "a"}) == "a"
 
 
 def test_stores_that_are_somewhere_else_win_and_every_process_has_a_way_to_them() -> None:
@@ -85,7 +83,8 @@ def test_stores_that_are_somewhere_else_win_and_every_process_has_a_way_to_them(
     away = {"DATABASE_URL": "postgres://a:b@far/c", "REDIS_URL": "redis://:d@far/0", "REDIS_CACHE_URL": "redis://:d@far:6380/0"}
     there = read_compose(VALUES | away)["services"]
 
-    assert here["web"]["environment"]["DATABASE_URL"] == "postgres://council:value-of-postgres_password@db:5432/council"
+    assert here["web"]["environment"]["DATABASE_URL"] == "postgres://council@db:5432/council"
+    assert here["web"]["environment"]["PGPASSWORD"] == VALUES["POSTGRES_PASSWORD"]
     for name in SITE:
         assert there[name]["environment"].items() >= away.items()
         assert "outside" in there[name]["networks"]
@@ -117,7 +116,10 @@ def test_every_variable_of_the_file_is_documented(compose: dict[str, Any]) -> No
     content = (ROOT / "docker-compose.yml").read_text() + (ROOT / PRIVATE).read_text()
 
     assert set(re.findall(r"\$\{([A-Z0-9_]+)", content)) <= names_in_example()
-    assert set(compose["x-site"]["environment"]) <= names_in_example()
+    # libpq's own.
+    assert set(compose["x-site"]["environment"]) - {"PGPASSWORD"} <= names_in_example()
+    # Some versions of Compose take the first brace for the end of a default.
+    assert not re.findall(r"\$\{[^}]*\$\{", content)
 
 
 def test_services_start_after_what_they_need_is_healthy(services: dict[str, dict[str, Any]]) -> None:
