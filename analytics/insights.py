@@ -13,6 +13,7 @@ from analytics import addresses
 from analytics.aggregation import hour_of
 from analytics.days import DAY
 from analytics.histogram import Histogram
+from analytics.labels import labels_of
 from analytics.models import AggregationMark, ModelAnalytics
 from analytics.rollup import CALL_COLUMNS, CallFacts, CallSums, ModelName
 from analytics.sums import Sums
@@ -108,21 +109,22 @@ class Standing:
 
 
 def standings(now: datetime, days: int) -> Sequence[Standing]:
-    """Models that were asked in the hours of the last days that are summed up, the busiest first. One query."""
+    """Models that were asked in the hours of the last days that are summed up, the busiest first. Two queries."""
     hours: QuerySet[Any] = QuerySet(ModelAnalytics).filter(hour__gte=hour_of(now - days * DAY)).order_by()
     names = ("requests", "errors", "cancelled", "latency_total_ms", "rank_sum", "rank_count")
     sums: dict[str, Any] = {f"{name}_sum": Sum(name) for name in names}
     rows: Iterable[Mapping[str, Any]] = hours.values("provider_name", "model_name").annotate(**sums).order_by("-requests_sum", "model_name")
+    labels = labels_of(ModelName(row["provider_name"], row["model_name"]) for row in rows)
     since = hour_of(now - days * DAY).date()
-    return [_standing(row, since) for row in rows if row["requests_sum"]]
+    return [_standing(row, since, labels) for row in rows if row["requests_sum"]]
 
 
-def _standing(row: Mapping[str, Any], since: date) -> Standing:
+def _standing(row: Mapping[str, Any], since: date, labels: Mapping[ModelName, str]) -> Standing:
     judged = row["requests_sum"] - row["cancelled_sum"]
     answered = judged - row["errors_sum"]
     return Standing(
         provider=row["provider_name"],
-        model=row["model_name"],
+        model=labels.get(ModelName(row["provider_name"], row["model_name"]), row["model_name"]),
         requests=row["requests_sum"],
         success_rate=answered / judged if judged else None,
         average_ms=round(row["latency_total_ms_sum"] / answered) if answered else None,

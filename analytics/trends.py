@@ -7,6 +7,7 @@ from datetime import date
 from analytics import addresses
 from analytics.charts import OTHERS, Chart, Plan, Series, biggest, lined, stacked
 from analytics.histogram import Histogram
+from analytics.labels import labels_of
 from analytics.queries import Board
 from analytics.rollup import ModelName
 from councils.engine.types import RunStatus
@@ -89,9 +90,12 @@ def _costs(board: Board) -> Chart:
 
 
 def _labels(names: Iterable[ModelName]) -> Mapping[ModelName, str]:
+    """A name of its own for each: its label, else what its provider calls it; where that is not enough, with the provider."""
     known = list(names)
-    times = Counter(name.model for name in known)
-    return {name: name.model if times[name.model] == 1 else f"{name.model} · {name.provider}" for name in known}
+    given = labels_of(known)
+    shown = {name: given.get(name, name.model) for name in known}
+    times = Counter(shown.values())
+    return {name: said if times[said] == 1 else f"{name.model} · {name.provider}" for name, said in shown.items()}
 
 
 def _of_models(names: Sequence[ModelName]) -> dict[str, str | int]:

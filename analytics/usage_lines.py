@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analytics.labels import labels_of
+from analytics.rollup import ModelName
 from analytics.sums import Sums
 from analytics.usage_words import CHAIRMAN, By
 from councils.models import ApiKey, CouncilConfiguration, CouncilMember, User
@@ -73,12 +75,21 @@ def merged(by: By, rows: Iterable[Mapping[str, Any]]) -> tuple[list[Line], Line]
 
 def named(by: By, lines: Iterable[Line]) -> None:
     """Give the lines their names as they are now, and their rows. One query at most for each table that has names."""
-    tell = {By.USER: _users, By.COUNCIL: _councils, By.SEAT: _members, By.KEY: _api_keys}.get(by)
+    tell = {By.USER: _users, By.COUNCIL: _councils, By.SEAT: _members, By.KEY: _api_keys, By.MODEL: _models}.get(by)
     if tell is None:
         for line in lines:
             line.name = " · ".join(str(part) for part in reversed(line.key))
     else:
         tell(list(lines))
+
+
+def _models(lines: Sequence[Line]) -> None:
+    """By what people call it first; the name that its provider knows is what one searches for."""
+    labels = labels_of(ModelName(*line.key) for line in lines)
+    for line in lines:
+        provider, model = line.key
+        label = labels.get(ModelName(provider, model))
+        line.name = f"{label} ({model}) · {provider}" if label else f"{model} · {provider}"
 
 
 def _users(lines: Sequence[Line]) -> None:

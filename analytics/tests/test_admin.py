@@ -20,7 +20,7 @@ from analytics.tests.history import History
 from analytics.usage_lines import Line
 from analytics.usage_words import Asked, By
 from councils.engine.types import Stage
-from councils.models import CallStatus, ModelPrice
+from councils.models import CallStatus, ModelInfo, ModelPrice
 from councils.tests.factories import make_council, make_model, make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -208,6 +208,10 @@ def test_the_first_page_ranks_the_models_of_a_week_and_leads_to_their_hours(root
     page = root.get("/admin/")
     (standing,) = page.context["standings"]
 
+    assert standing.model == history.model.name
+    ModelInfo.objects.filter(pk=history.model.pk).update(label="Swift")
+    assert [one.model for one in root.get("/admin/").context["standings"]] == ["Swift"]
+    assert {one.name for one in root.get("/admin/").context["charts"][1].series} == {"Swift"}
     assert (standing.requests, standing.success_rate, standing.average_ms) == (2, 1.0, 1_000)
     assert "Models in the last 7 days" in page.text
     assert root.get(standing.address).context["cl"].result_count == 2
