@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.forms import ModelForm, Textarea
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -26,7 +26,16 @@ from councils.models import CouncilDraft
 from councils.models.options import OptionsFormField
 from councils.models.turns import take_turn
 from councils.services.configuration import ConfigurationRejected, check_storable
-from councils.services.drafting import AlreadyPublished, ChangedSince, Proposal, digest_of, document_of, propose, publish_draft
+from councils.services.drafting import (
+    AlreadyPublished,
+    ChangedSince,
+    Proposal,
+    digest_of,
+    document_of,
+    name_of_before,
+    propose,
+    publish_draft,
+)
 
 MAY_PUBLISH = "councils.change_councilconfiguration"
 
@@ -64,9 +73,25 @@ class DraftForm(ModelForm[CouncilDraft]):
 
 def changes_of(draft: CouncilDraft) -> Difference:
     """How the document of a draft differs from how its council sits now."""
-    published = document_of(draft.council)
+    return _difference_to(document_of(draft.council), draft)
+
+
+def _difference_to(before: dict[str, Any], draft: CouncilDraft) -> Difference:
     # What a document leaves out stays as it is.
-    return difference(_lines(published), _lines(published | draft.document)).short()
+    return difference(_lines(before), _lines(before | draft.document)).short()
+
+
+def _would_change(draft: CouncilDraft) -> dict[str, Any]:
+    problems = proposal_of(draft)[1]
+    return {"difference": changes_of(draft), "problems": problems, "old_title": "published", "new_title": "this draft"}
+
+
+def _was_changed(draft: CouncilDraft) -> dict[str, Any]:
+    """What the page of a published draft shows: how its council sat before, as publishing kept it. Nobody may have edited that since."""
+    kept = draft.council.drafts.filter(pk__gt=draft.pk, name=name_of_before(draft), created_at__lte=draft.published_at)
+    before = kept.filter(Q(updated_at__lte=draft.published_at) | Q(published_at__isnull=False)).order_by("-pk").first()
+    titles = {"old_title": "before", "new_title": "as it was published"}
+    return {"is_past": True, "difference": _difference_to(before.document, draft) if before else None, **titles}
 
 
 def _lines(document: Any) -> str:
@@ -149,8 +174,7 @@ class CouncilDraftAdmin(ProductAdmin[CouncilDraft]):
         shown: Any = draft
         # The page asks for it several times while it is drawn.
         if not hasattr(shown, "drawn_changes"):
-            problems = proposal_of(draft)[1]
-            context = {"difference": changes_of(draft), "problems": problems, "old_title": "published", "new_title": "this draft"}
+            context = _would_change(draft) if draft.is_open else _was_changed(draft)
             shown.drawn_changes = render_to_string("admin/councils/councildraft/_changes.html", context)
         drawn: str = shown.drawn_changes
         return drawn

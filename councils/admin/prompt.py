@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from councils.admin.base import ProductAdmin, display, register
 from councils.admin.show import LINK, NOTHING, excerpt, link_to, link_to_list, text_block
-from councils.admin.versions import BUILT_IN, CHANGE_COUNCILS, compare, names, template_named, use
+from councils.admin.versions import BUILT_IN, CHANGE_COUNCILS, compare, is_first, names, template_named, use
 from councils.engine.prompts import MEANINGS, PLACEHOLDERS
 from councils.engine.types import Stage
 from councils.models import CouncilRun, PromptStage, PromptTemplate, RunPrompt
@@ -127,7 +127,7 @@ class PromptTemplateAdmin(ProductAdmin[PromptTemplate]):
     @display(description="in use in")
     def used_in(self, template: PromptTemplate) -> SafeString | str:
         links = format_html_join(", ", "{}", ((link_to(council),) for council in councils_using(template)))
-        return links or "no council. Choose it in a council's form, under Prompts."
+        return links or "no council. Choose it in a council's form, under “What they are told”."
 
     @display(description="asked with")
     def asked_with(self, template: PromptTemplate) -> SafeString | str:
@@ -138,7 +138,7 @@ class PromptTemplateAdmin(ProductAdmin[PromptTemplate]):
     def versions(self, template: PromptTemplate) -> str:
         compare = reverse("admin:councils_prompttemplate_compare", args=[template.pk])
         runs = reverse("admin:councils_councilrun_changelist")
-        context = {"shown": template, "versions": versions_of(template), "compare": compare, "runs": runs}
+        context = {"shown": template, "versions": versions_of(template), "compare": compare, "runs": runs, "is_first": is_first(template)}
         return render_to_string("admin/councils/prompttemplate/_versions.html", context)
 
     @display(description="councils on other versions")

@@ -22,7 +22,6 @@ from django.views.decorators.cache import never_cache
 from councils.admin.base import (
     AdminPasswordChangeForm,
     ProductAdmin,
-    UserCreationForm,
     action,
     display,
     register,
@@ -30,7 +29,7 @@ from councils.admin.base import (
     unregister,
 )
 from councils.admin.pages import page
-from councils.admin.person_form import PersonForm
+from councils.admin.person_form import NewPersonForm, PersonForm
 from councils.admin.show import NOTHING, link_to, link_to_list, moment
 from councils.models import ApiKey, Budget, CouncilRun, User
 from councils.models.crypto import seal, unseal
@@ -46,11 +45,12 @@ ISSUED_FIELDS = ("prefix", "state", "last_question", "created_at", "expires_at",
 @register(User)
 class UserAdmin(DjangoUserAdmin[User], ProductAdmin[User]):
     form = PersonForm
-    add_form = UserCreationForm
+    add_form = NewPersonForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "roles", "standing", "last_login")
     list_filter = ("is_staff", "is_superuser", "is_active", "groups")
     filter_horizontal = ("user_permissions",)
+    add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)
     actions = ("deactivate",)
     fieldsets = (
         (None, {"fields": (("username", "password"), ("first_name", "last_name"), "email")}),

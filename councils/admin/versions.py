@@ -84,6 +84,10 @@ def _before(template: PromptTemplate) -> str:
     return str(newest.pk) if newest else BUILT_IN_NAME
 
 
+def is_first(template: PromptTemplate) -> bool:
+    return _before(template) == BUILT_IN_NAME
+
+
 def use(admin: ModelAdmin[PromptTemplate], request: HttpRequest, pk: int) -> HttpResponse:
     """Ask, then put a version into use in the councils that were ticked on its page."""
     if request.method != "POST":

@@ -71,6 +71,11 @@ def keep_draft(*, council: CouncilConfiguration, document: Document, by: User | 
     return draft
 
 
+def name_of_before(draft: CouncilDraft) -> str:
+    """The name of the draft that keeps how the council sat before this one was published."""
+    return f"Before “{draft.name[:80]}”"
+
+
 @transaction.atomic
 def change_draft(*, draft: CouncilDraft, document: Document) -> None:
     """Let an open draft say something else. Trials that were made keep what it said then."""
@@ -101,7 +106,7 @@ def publish_draft(*, draft: CouncilDraft, by: User, shown: str | None = None) ->
     before = document_of(locked.council)
     changes = apply_draft(locked.council, locked.document)
     if changes:
-        keep_draft(council=locked.council, document=before, by=by, name=f"Before “{locked.name[:80]}”")
+        keep_draft(council=locked.council, document=before, by=by, name=name_of_before(locked))
     with audited([locked]):
         locked.published_at, locked.published_by = timezone.now(), by
         locked.save(update_fields=["published_at", "published_by", "updated_at"])

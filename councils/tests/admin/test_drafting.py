@@ -147,6 +147,9 @@ def test_publishing_shows_the_changes_first_and_leads_back(admin: Client, root: 
 
     council.refresh_from_db()
     assert council.quorum == 3
+    past = admin.get(f"{DRAFTS}{draft.pk}/change/").content.decode()
+    assert "as it was published" in past
+    assert "<del>2</del>" in past
     back = re.search(rf'href="({DRAFTS}\d+/publish/)">Take it back', page)
     assert back is not None
     publish(admin, back[1])
