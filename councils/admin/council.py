@@ -25,6 +25,7 @@ from councils.admin.council_form import (
     use_model_choices,
 )
 from councils.admin.drafting import DraftingAdmin
+from councils.admin.stale import newest_change
 from councils.models import CouncilConfiguration
 from councils.models.turns import take_turn
 from councils.services.curating import Switched, clone_council, settle_default, switch_off, switch_on
@@ -104,10 +105,11 @@ class CouncilAdmin(DraftingAdmin):
     ) -> Any:
         """What is sent is checked when nobody else changes a council: a name that was just taken is a message at its field."""
         if request.method in READING:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            # Read before the council: a change in between is told, not overwritten.
+            return super().changeform_view(request, object_id, form_url, {"seen": newest_change(object_id), **(extra_context or {})})
         with transaction.atomic():
             take_turn()
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return super().changeform_view(request, object_id, form_url, {"seen": newest_change(object_id), **(extra_context or {})})
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
         """The form below where else to look, and below all that is wrong in it."""

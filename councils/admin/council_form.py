@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from councils.admin.apart import ApartFormSet
 from councils.admin.base import RowInline, SectionInline
 from councils.admin.pages import numbers_from
+from councils.admin.stale import changed_since
 from councils.engine.validation import Fault
 from councils.models import ChairmanFallback, CouncilConfiguration, CouncilMember, ModelInfo, PromptTemplate
 from councils.services.curating import default_council_faults
@@ -301,6 +302,8 @@ class CouncilForm(ModelForm[CouncilConfiguration]):
         values = {name: bool(cleaned.get(name, getattr(self.instance, name))) for name in ("is_default", "is_active")}
         for field, fault in default_council_faults(self.instance, **values).items():
             self.add_error(field if field in self.fields else None, fault)
+        if said := changed_since(self.data, self.instance):
+            self.add_error(None, said)
         self.makes_default = bool(cleaned.pop("is_default", False))
         return cleaned
 

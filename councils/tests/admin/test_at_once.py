@@ -15,8 +15,9 @@ from councils.admin import run as runs
 from councils.engine.types import RunStatus
 from councils.models import Budget, CouncilConfiguration, CouncilRun, ModelInfo, Provider, QuestionSet, User
 from councils.services.asking import cancel_run
+from councils.services.curating import make_default
 from councils.services.drafting import document_of, keep_draft
-from councils.tests.admin.forms import model_form, provider_form, sent
+from councils.tests.admin.forms import council_form, model_form, provider_form, sent
 from councils.tests.factories import make_council, make_model, make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -150,3 +151,32 @@ def test_a_draft_is_drawn_after_it_was_taken_back(admin: Client, root: User) -> 
     assert "As drafted" in answer.text
     # The choice of prompts is read while the page is drawn.
     assert any("councils_prompttemplate" in sql for sql in statements[end:])
+
+
+def test_a_form_that_is_behind_says_who_changed_what_and_keeps_what_was_typed(admin: Client) -> None:
+    admin.post(page(CouncilConfiguration, "add"), council_form(make_model()))
+    council = CouncilConfiguration.objects.get()
+    there = page(CouncilConfiguration, "change", council.pk)
+    mine = council_form(council.chairman_model, stored=council, quorum=3) | {"_seen": str(admin.get(there).context["seen"])}
+    admin.post(there, council_form(council.chairman_model, stored=council, description="Theirs"))
+
+    answer = admin.post(there, mine)
+
+    council.refresh_from_db()
+    assert "root changed this at" in answer.text
+    assert ": description." in answer.text
+    assert answer.context["adminform"].form["quorum"].value() == "3"
+    assert (council.description, council.quorum) == ("Theirs", 2)
+    assert f'name="_seen" value="{answer.context["seen"]}"' in answer.text
+    assert admin.post(there, mine | {"_seen": str(answer.context["seen"])}).status_code == 302
+
+
+def test_a_form_that_is_behind_does_not_take_the_default_back(admin: Client) -> None:
+    council, other = make_council(is_default=True), make_council()
+    there = page(CouncilConfiguration, "change", council.pk)
+    seen = str(admin.get(there).context["seen"])
+    mine = council_form(council.chairman_model, seats=council.members.count(), stored=council) | {"_seen": seen}
+    make_default(council=other)
+
+    assert "changed this at" in admin.post(there, mine).text
+    assert CouncilConfiguration.objects.get(is_default=True) == other
