@@ -1,6 +1,7 @@
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -278,7 +279,12 @@ def test_the_answer_of_a_member_bears_its_name(show: Show, ada: User, council: C
 
 
 def test_what_the_reason_says_is_not_said_twice(show: Show, ada: User, council: CouncilConfiguration) -> None:
-    facts = {"reason": "R", "reason_code": "written_unranked", "reason_facts": {"answers": 3}, "marks": [Mark.UNREVIEWED.value]}
+    facts: dict[str, Any] = {
+        "reason": "R",
+        "reason_code": "written_unranked",
+        "reason_facts": {"answers": 3},
+        "marks": [Mark.UNREVIEWED.value],
+    }
 
     text = show(make_run(owner=ada, council=council, status=RunStatus.PARTIAL, **facts))
 
