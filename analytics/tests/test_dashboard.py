@@ -153,7 +153,7 @@ def test_what_the_budget_has_counted_is_told_though_sums_are_missing(history: Hi
     BudgetAccount.objects.create(budget=budget, period_start=NOON.date().replace(day=1), spent=to_units(Decimal(11)))
 
     held = tile("Spent this month")
-    assert (held.value, held.note, held.used, held.is_alarm) == ("11.00 USD", "of 10.00 USD for everybody", 100, True)
+    assert (held.value, held.note, held.used, held.is_alarm) == ("11.00 USD", "of 10.00 USD for everybody", 110, True)
     assert tile("Spent today").note == "every cost is known"
 
 

@@ -28,6 +28,7 @@ from councils.services.budgeting import Standing, open_budget
 from councils.services.fitting import too_small_for
 
 LEDGER_OF = "call__run__holds__account"
+USED_UP_PERCENT = 100
 NEARLY_PERCENT = 80
 SHOWN_PERIODS = 60
 SCOPES = ("user", "api_key", "council")
@@ -173,9 +174,9 @@ class BudgetAdmin(ProductAdmin[Budget]):
         share = self._standing(budget).used_share
         bar = '<svg class="used-bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{}{}</svg> {} %{}'
         track = mark_safe('<rect class="used-track" width="100" height="10"/>')
-        level = "used-all" if share == 100 else "used-much" if share >= NEARLY_PERCENT else "used-part"
-        part = format_html('<rect class="{}" width="{}" height="10"/>', level, share)
-        said = ", used up" if share == 100 else ", nearly used up" if share >= NEARLY_PERCENT else ""
+        level = "used-all" if share >= USED_UP_PERCENT else "used-much" if share >= NEARLY_PERCENT else "used-part"
+        part = format_html('<rect class="{}" width="{}" height="10"/>', level, min(share, USED_UP_PERCENT))
+        said = ", used up" if share >= USED_UP_PERCENT else ", nearly used up" if share >= NEARLY_PERCENT else ""
         return format_html(bar, track, part, share, said)
 
     @display(description="the newest")

@@ -38,8 +38,8 @@ class Standing:
 
     @property
     def used_share(self) -> int:
-        """How much is spent or reserved, in whole percent of the limit: 100 only where nothing is left."""
-        return 100 if not self.limit else int((self.limit - self.left) * 100 / self.limit)
+        """How much is spent or reserved, in whole percent of the limit: 100 only where nothing is left, more where it is overdrawn."""
+        return 100 if not self.limit else int((self.account.spent_usd + self.account.reserved_usd) * 100 / self.limit)
 
     @property
     def has_counted(self) -> bool:

@@ -192,7 +192,7 @@ def test_used_up_is_a_budget_with_nothing_left(admin: Client) -> None:
     budget = Budget.objects.create(limit_usd=Decimal(10), period="month")
     account = BudgetAccount.objects.create(budget=budget, period_start=BudgetPeriod.MONTH.start(timezone.now()))
 
-    for spent, said in (("9.96", "99 %, nearly used up"), ("10", "100 %, used up"), ("11", "100 %, used up")):
+    for spent, said in (("9.96", "99 %, nearly used up"), ("10", "100 %, used up"), ("11", "110 %, used up")):
         account.spent = to_units(Decimal(spent))
         account.save()
         assert said in admin.get(BUDGETS).text

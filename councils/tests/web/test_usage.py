@@ -120,7 +120,7 @@ def test_an_overdrawn_budget_has_nothing_left(ada: User) -> None:
 
     (standing,) = standings_for(by=ada)
 
-    assert (standing.left, standing.used_share) == (Decimal(0), 100)
+    assert (standing.left, standing.used_share) == (Decimal(0), 200)
 
 
 def test_a_question_that_does_not_fit_comes_back_with_the_reason_and_its_text(browser: Client, council: CouncilConfiguration) -> None:
