@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import IntegrityError
 from django.db.models import DateTimeField, DecimalField, Model, QuerySet
@@ -18,6 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from councils.admin.empty import lesson
+from councils.admin.keys import RowField, is_key
 from councils.admin.show import moment
 from councils.formatting import plain
 from councils.models import AuditEntry, User
@@ -232,11 +233,15 @@ class ProductAdmin(ModelAdmin[_M]):
         return found
 
     def _is_key(self, text: str) -> bool:
-        try:
-            self.opts.pk.to_python(text)
-        except ValidationError:
-            return False
-        return "\x00" not in text
+        return is_key(self.model, text)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", RowField(db_field, self.admin_site, using=kwargs.get("using")))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[_M], search_term: str) -> tuple[QuerySet[_M], bool]:
+        return super().get_search_results(request, queryset, search_term.replace("\x00", ""))
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[_M], *args: Any, **kwargs: Any) -> Any:
         """Whatever an action does to the chosen rows, an ``update()`` or a deletion too, is recorded."""
