@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError
 from django.forms import BaseFormSet, formset_factory
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -103,7 +104,22 @@ def _check_rights(request: HttpRequest) -> None:
         raise PermissionDenied
 
 
-CHOSEN = formset_factory(ChosenForm, extra=0, max_num=MOST, absolute_max=MOST, validate_max=True)
+class ChosenForms(BaseFormSet[ChosenForm]):
+    """All that were chosen, each once."""
+
+    def clean(self) -> None:
+        if not self.forms:
+            raise ValidationError("No model was chosen.")
+        seen = set()
+        for form in self.forms:
+            name = form.cleaned_data.get("name") if form.is_valid() else None
+            if name in seen:
+                form.add_error("name", "This model is chosen twice.")
+            elif name:
+                seen.add(name)
+
+
+CHOSEN = formset_factory(ChosenForm, formset=ChosenForms, extra=0, max_num=MOST, absolute_max=MOST, validate_max=True)
 
 
 def _formset(provider: Provider, offers: Sequence[Offer], *, may_price: bool) -> BaseFormSet[ChosenForm]:
@@ -142,6 +158,14 @@ def _confirm(admin: ModelAdmin[Provider], request: HttpRequest, provider: Provid
 
 
 def _add(admin: ModelAdmin[Provider], request: HttpRequest, provider: Provider) -> HttpResponse:
+    try:
+        return _added_now(admin, request, provider)
+    except IntegrityError:
+        # Somebody else added one of them since the form was checked. Checked once more, it says so at its name.
+        return _added_now(admin, request, provider)
+
+
+def _added_now(admin: ModelAdmin[Provider], request: HttpRequest, provider: Provider) -> HttpResponse:
     may_price = request.user.has_perm(MAY_SET)
     formset = CHOSEN(request.POST, form_kwargs={"provider": provider, "may_price": may_price})
     if not formset.is_valid():

@@ -108,6 +108,46 @@ def test_what_is_wrong_adds_none_of_them(admin: Client, monkeypatch: pytest.Monk
     assert list(ModelInfo.objects.values_list("name", flat=True)) == ["there"]
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"form-1-name": "one"}, "This model is chosen twice."),
+        ({"form-TOTAL_FORMS": "0"}, "No model was chosen."),
+        ({"form-TOTAL_FORMS": "-5"}, "No model was chosen."),
+    ],
+)
+def test_each_model_is_chosen_once_and_one_is_chosen_at_least(
+    admin: Client, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], said: str
+) -> None:
+    provider = provider_of()
+    served(monkeypatch, "one", "two")
+    page = admin.post(list_of(provider), {"model": ["one", "two"]})
+
+    answer = admin.post(list_of(provider), chosen_form(page) | change)
+
+    assert said in answer.text
+    assert not ModelInfo.objects.exists()
+    assert not LogEntry.objects.exists()
+
+
+def test_what_somebody_else_adds_meanwhile_is_there_already(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = provider_of()
+    served(monkeypatch, "one")
+    page = admin.post(list_of(provider), {"model": "one"})
+    add = catalogue.add_models
+
+    def late(*args: Any, **kwargs: Any) -> None:
+        ModelInfo.objects.create(provider=provider, name="one", label="theirs")
+        add(*args, **kwargs)
+
+    monkeypatch.setattr("councils.admin.catalogue.add_models", late)
+    answer = admin.post(list_of(provider), chosen_form(page))
+
+    assert "This model is there already." in answer.text
+    assert ModelInfo.objects.get().label == "theirs"
+    assert not LogEntry.objects.exists()
+
+
 def test_a_provider_that_does_not_answer_says_why(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     served(monkeypatch, problem="The provider does not accept our key.")
 
