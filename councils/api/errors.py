@@ -3,12 +3,12 @@
 import logging
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from councils.api.envelope import envelope
+from councils.services.away import is_away
 from councils.services.errors import Rejected
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ def envelope_handler(error: Exception, context: dict[str, Any]) -> Response | No
     """The answer to an exception; ``None`` for what nobody foresaw, which Django logs and the middleware wraps."""
     if isinstance(error, Rejected):
         return Response(envelope(error.code, error.message, error.facts), status=error.status)
-    if isinstance(error, OperationalError | InterfaceError):
+    if is_away(error):
         logger.error("database not available: %s", error)
         message = "The database cannot be reached. Nothing was changed; try again in a moment."
         return Response(envelope("unavailable", message), status=503, headers={"Retry-After": str(RETRY_AFTER_S)})

@@ -153,9 +153,7 @@ def _ask_database() -> Iterator[Components]:
     start = time.monotonic()
     try:
         _connect_apart()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        if not _is_migrated():
+        if not _is_writable() or not _is_migrated():
             yield {"database": Component(Status.DOWN, _since(start))}
             return
         yield {"database": Component(_room(), _since(start))}
@@ -167,6 +165,13 @@ def _ask_database() -> Iterator[Components]:
         yield {"database": Component(Status.DOWN)}
     finally:
         connection.close()
+
+
+def _is_writable() -> bool:
+    """Whether it answers, and takes what is written: after a switch to another server, PostgreSQL may only be read."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only" if connection.vendor == "postgresql" else "SELECT 'off'")
+        return bool(cursor.fetchone() == ("off",))
 
 
 _is_full = threading.Event()

@@ -3,20 +3,21 @@
 import sys
 from http import HTTPStatus
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
+from councils.services.away import is_away
 
 RETRY_AFTER_S = 10
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """What people see of a crash. A database that is away or busy is no crash of ours: it passes, and the page says so."""
-    is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
-    status = HTTPStatus.SERVICE_UNAVAILABLE if is_away else HTTPStatus.INTERNAL_SERVER_ERROR
+    passes = is_away(sys.exc_info()[1])
+    status = HTTPStatus.SERVICE_UNAVAILABLE if passes else HTTPStatus.INTERNAL_SERVER_ERROR
     # Not as a page of this request: its user would be looked up in the very database that may be away. The look is in a cookie.
     response = render(None, f"{status.value}.html", {"request": request}, status=status)
-    if is_away:
+    if passes:
         response["Retry-After"] = str(RETRY_AFTER_S)
     return response
 

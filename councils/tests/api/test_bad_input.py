@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from django.db import OperationalError
+from django.db import InternalError, OperationalError
 from django.test import Client
+from psycopg.errors import ReadOnlySqlTransaction
 from pytest_django import Settings
 
 from councils.api import errors
@@ -207,6 +208,15 @@ def test_a_database_that_is_away_is_said_and_when_to_come_back(api: Client, capl
     assert answer.headers["Retry-After"] == str(errors.RETRY_AFTER_S)
     assert "connection refused" not in answer.content.decode()
     assert "connection refused" in caplog.text
+
+
+def test_a_database_that_may_only_be_read_is_away(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: object) -> None:
+        raise InternalError("read-only") from ReadOnlySqlTransaction()
+
+    monkeypatch.setattr("councils.api.runs.RunViewSet.get_queryset", refused)
+
+    assert api.get(RUNS).status_code == 503
 
 
 def test_a_crash_is_told_without_its_cause(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:

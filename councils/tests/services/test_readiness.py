@@ -111,6 +111,18 @@ def test_without_a_database_nobody_is_served(monkeypatch: pytest.MonkeyPatch) ->
     assert readiness().status is Status.DOWN
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only servers become read-only")
+def test_a_database_that_only_lets_itself_be_read_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine()
+    assert statuses()["database"] == "ok"
+    read_only = connection.settings_dict["OPTIONS"] | {"options": "-c default_transaction_read_only=on"}
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", read_only)
+    module._observer.cache_clear()
+
+    assert statuses()["database"] == "down"
+    assert readiness().status is Status.DOWN
+
+
 def test_before_its_migrations_a_new_version_is_not_ready_and_it_finds_out_when_they_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
     engine()
     monkeypatch.setattr("councils.services.readiness.MigrationExecutor.migration_plan", lambda *_: [("one", False)])

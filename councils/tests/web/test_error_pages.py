@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
+from django.db import InternalError, OperationalError
 from django.template.loader import render_to_string
 from django.test import Client
+from psycopg.errors import ReadOnlySqlTransaction
 
 from councils.models import User
 
+READ_ONLY = InternalError("cannot execute UPDATE in a read-only transaction")
+READ_ONLY.__cause__ = ReadOnlySqlTransaction()
 NAVIGATION = '<a href="/conversations/">Conversations</a>'
 
 
@@ -70,7 +73,7 @@ def test_each_says_what_happened_and_where_to_go(status: int) -> None:
     assert '<a class="button primary" href="/">' in text
 
 
-@pytest.mark.parametrize(("fault", "status"), [(RuntimeError("boom"), 500), (OperationalError("gone"), 503)])
+@pytest.mark.parametrize(("fault", "status"), [(RuntimeError("boom"), 500), (OperationalError("gone"), 503), (READ_ONLY, 503)])
 def test_a_crash_asks_no_database_and_keeps_language_and_look(
     page: Client, fault: Exception, status: int, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
