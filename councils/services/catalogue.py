@@ -11,6 +11,9 @@ from councils.services.auditing import record_created
 from councils.services.connecting import check_connections
 from councils.services.pricing import record_price, suggest_price
 
+MOST_OFFERS = 2000
+"""Nobody chooses from more, and to look up what is known of hundreds of thousands takes minutes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
@@ -33,25 +36,34 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """How a provider answered when it was asked for its models; ``problem`` is one sentence, empty where all went well."""
+    """How a provider answered when it was asked for its models; ``problem`` is one sentence, empty where all went well.
+
+    ``named`` is how many models its list has. The first ``MOST_OFFERS`` by name are offers.
+    """
 
     problem: str
     latency_ms: int
+    named: int
     offers: Sequence[Offer]
 
 
 def fetch_catalogue(provider: Provider) -> Catalogue:
     """Ask the provider's own address now, by the rules and with the key of a run."""
     answered = next(one for one in check_connections([provider]) if one.base_url == provider.base_url)
-    return Catalogue(problem=answered.problem, latency_ms=answered.latency_ms, offers=offers_of(provider, answered.names))
+    names = _fit(answered.names)
+    offers = offers_of(provider, names[:MOST_OFFERS])
+    return Catalogue(problem=answered.problem, latency_ms=answered.latency_ms, named=len(names), offers=offers)
 
 
 def offers_of(provider: Provider, names: Collection[str]) -> list[Offer]:
     """These models by name, with what public lists say of them. Names that no row could hold are left out."""
     there = set(ModelInfo.objects.filter(provider=provider).values_list("name", flat=True))
+    return [_offer(provider, name, is_there=name in there) for name in _fit(names)]
+
+
+def _fit(names: Collection[str]) -> list[str]:
     longest = ModelInfo._meta.get_field("name").max_length or 0
-    fit = [name for name in dict.fromkeys(names) if name.strip() and len(name) <= longest and "\x00" not in name]
-    return [_offer(provider, name, is_there=name in there) for name in sorted(fit)]
+    return sorted(name for name in set(names) if name.strip() and len(name) <= longest and "\x00" not in name)
 
 
 def _offer(provider: Provider, name: str, *, is_there: bool) -> Offer:

@@ -148,6 +148,19 @@ def test_what_somebody_else_adds_meanwhile_is_there_already(admin: Client, monke
     assert not LogEntry.objects.exists()
 
 
+def test_of_a_list_without_end_the_first_are_shown_and_the_page_says_so(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "MOST_OFFERS", 2)
+    served(monkeypatch, "d", "b", "a", "c", "a")
+
+    page = admin.post(list_of(provider_of()), ASK)
+
+    assert [offer.name for offer in page.context["catalogue"].offers] == ["a", "b"]
+    assert "serves 4 models" in page.text
+    assert "Only the first 2 by name are shown." in page.text
+    served(monkeypatch, "b", "a")
+    assert "Only the first" not in admin.post(list_of(Provider.objects.get()), ASK).text
+
+
 def test_a_provider_that_does_not_answer_says_why(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     served(monkeypatch, problem="The provider does not accept our key.")
 
