@@ -9,7 +9,7 @@ the ``stop_reason`` of ``message_delta``. Counts in ``message_delta`` are cumula
 import orjson
 
 from councils.engine.types import CompletionRequest, StructuredMode
-from councils.providers.dialect import Draft, JsonObject, loose_object, object_of, objects_of, text_of
+from councils.providers.dialect import Draft, JsonObject, loose_object, names_of, object_of, objects_of, text_of
 from councils.providers.endpoint import Endpoint, keep_limit, with_extra
 from councils.providers.sse import Framing, SseFraming
 from councils.providers.usage import token_count
@@ -83,7 +83,7 @@ class AnthropicDialect:
         return "".join(_block_text(block) for block in objects_of(answer.get("content")))
 
     def model_names(self, listing: JsonObject) -> tuple[str, ...]:
-        return tuple(text_of(model.get("id")) for model in objects_of(listing.get("data")))
+        return names_of(listing.get("data"), "id")
 
 
 def _read_delta(delta: JsonObject, draft: Draft) -> str:

@@ -114,6 +114,18 @@ def objects_of(value: Any) -> list[JsonObject]:
     return [object_of(item) for item in value]
 
 
+def names_of(value: Any, key: str) -> tuple[str, ...]:
+    """What a list of JSON objects says by this key, without odd entries. A list of nothing else is malformed, ``None`` is empty."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise MalformedEventError("list expected")
+    names = tuple(name for item in value if isinstance(name := loose_object(item).get(key), str))
+    if value and not names:
+        raise MalformedEventError("names expected")
+    return names
+
+
 def loose_object(value: Any) -> JsonObject:
     """``value`` where it is a JSON object, else an empty one: for what is only nice to have, like usage."""
     return value if isinstance(value, dict) else {}

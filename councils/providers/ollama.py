@@ -4,7 +4,7 @@ The terminal event is the object with ``"done": true``.
 """
 
 from councils.engine.types import CompletionRequest, StructuredMode
-from councils.providers.dialect import Draft, JsonObject, loose_object, object_of, objects_of, text_of
+from councils.providers.dialect import Draft, JsonObject, loose_object, names_of, object_of, text_of
 from councils.providers.endpoint import Endpoint, keep_limit, with_extra
 from councils.providers.sse import Framing, NdjsonFraming
 
@@ -61,4 +61,4 @@ class OllamaDialect:
         return self.read(answer, draft)
 
     def model_names(self, listing: JsonObject) -> tuple[str, ...]:
-        return tuple(text_of(model.get("name")) for model in objects_of(listing.get("models")))
+        return names_of(listing.get("models"), "name")

@@ -9,7 +9,7 @@ from typing import Any
 
 from councils.engine.errors import ProviderUnavailable
 from councils.engine.types import CompletionRequest, StructuredMode
-from councils.providers.dialect import Draft, JsonObject, loose_object, object_of, objects_of, text_of
+from councils.providers.dialect import Draft, JsonObject, loose_object, names_of, object_of, objects_of, text_of
 from councils.providers.endpoint import Endpoint, is_sealed, keep_limit, with_extra
 from councils.providers.sse import Framing, SseFraming
 
@@ -63,7 +63,7 @@ class OpenAiDialect:
         return text
 
     def model_names(self, listing: JsonObject) -> tuple[str, ...]:
-        return tuple(text_of(model.get("id")) for model in objects_of(listing.get("data")))
+        return names_of(listing.get("data"), "id")
 
 
 def _limit_field(endpoint: Endpoint) -> str:

@@ -1,6 +1,7 @@
 """One call over HTTP: sends the request, holds the deadlines, turns every failure into a ``ProviderError``."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -26,6 +27,8 @@ ERROR_BODY_S = 5.0
 DRAIN_S = 0.05
 LISTING_S = 15.0
 CONNECT_S = 10.0
+# One half of a surrogate pair without the other, as JSON escapes it.
+HALF_PAIR = re.compile(rb"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]..")
 # Compressed answers are refused instead of unpacked: 300 KB can become 67 MB.
 BASE_HEADERS = {"accept-encoding": "identity", "content-type": "application/json", "user-agent": "llm-council"}
 
@@ -94,7 +97,7 @@ class HttpProvider:
             raise BrokenStream("The list of models is not in the provider's protocol.") from error
 
     def _model_names(self, body: bytes) -> tuple[str, ...]:
-        names = self._dialect.model_names(object_of(orjson.loads(body)))
+        names = self._dialect.model_names(object_of(_read_list(body)))
         return tuple(name for name in dict.fromkeys(names) if name and len(name) <= MODEL_NAME_CHARS and name.isprintable())
 
     async def _open(self, request: CompletionRequest, watch: Stopwatch) -> httpx.Response:
@@ -174,6 +177,15 @@ class HttpProvider:
 
 def _ms_since(watch: Stopwatch, loop: asyncio.AbstractEventLoop) -> int:
     return round((loop.time() - watch.started_at) * 1000)
+
+
+def _read_list(body: bytes) -> object:
+    """The JSON of a list of models. Half a surrogate pair, which is no text, would make all of it unreadable: it is read as NUL."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # A backslash that is escaped as such begins no escape.
+        return orjson.loads(HALF_PAIR.sub(rb"\\u0000", body.replace(rb"\\", rb"\u005c")))
 
 
 async def _read_at_most(response: httpx.Response, limit: int) -> bytes:

@@ -262,6 +262,25 @@ async def test_only_names_that_can_be_names_are_listed() -> None:
     assert await provider.list_models() == ("fine",)
 
 
+ODD = (b'{"id": 5}', b"null", b'"name"', b'{"id": "a\\u0000b"}', b'{"id": "\\ud800"}', b'{"id": "x\\uDC00\\ud800"}')
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_one_odd_entry_does_not_spoil_the_list(odd: bytes) -> None:
+    provider = answering(b'{"data": [{"id": "fine"}, %s, {"id": "\\\\ud800"}, {"id": "\\ud83d\\ude00"}]}' % odd)
+
+    assert await provider.list_models() == ("fine", "\\ud800", "\U0001f600")
+
+
+@pytest.mark.parametrize("kind", list(EndpointKind))
+async def test_every_protocol_leaves_out_odd_entries(kind: EndpointKind) -> None:
+    body = orjson.dumps({"data": [{"id": 5}, {"id": "fine"}], "models": [{"name": 5}, {"name": "fine"}]})
+
+    provider = mock_provider(lambda _: httpx.Response(200, stream=ByteStream([body])), kind)
+
+    assert await provider.list_models() == ("fine",)
+
+
 async def test_a_listing_with_a_bad_key_says_so() -> None:
     provider = answering(b'{"error": {"message": "bad key"}}', status=401)
 
