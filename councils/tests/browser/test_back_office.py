@@ -14,7 +14,8 @@ from benchmarks.fake.server import Running
 from benchmarks.kill import settings_of
 from benchmarks.killing import Server
 from benchmarks.staging import fake_model, stage_council
-from councils.models import CouncilConfiguration, CouncilRun, ModelInfo, PromptTemplate
+from councils.models import CouncilConfiguration, CouncilRun, ModelInfo, PromptTemplate, User
+from councils.services.keys import issue_key
 from councils.tests.browser.support import Faults
 from councils.tests.browser.test_end_to_end import PATIENCE_MS, database_url
 from councils.tests.factories import make_user
@@ -180,3 +181,20 @@ def test_a_prompt_is_changed_compared_and_rolled_back(office: Page, fake_provide
     press(page, "Roll back to version 1")
     assert CouncilConfiguration.objects.get(pk=council.pk).stage1_prompt_template_id == first.pk
     assert PromptTemplate.objects.count() == 2
+
+
+def test_a_key_that_is_revoked_opens_nothing_any_more(office: Page, site: Server) -> None:
+    page = office
+    _, token = issue_key(user=User.objects.get(username="root"), name="reports")
+    address, key = f"http://127.0.0.1:{site.port}/api/v1/runs/", {"Authorization": f"Bearer {token}"}
+    assert page.request.get(address, headers=key).status == 200
+
+    page.goto("/admin/councils/apikey/")
+    page.locator("input[name=_selected_action]").first.check()
+    page.locator("select[name=action]").select_option("revoke")
+    page.evaluate("document.getElementById('changelist-form').requestSubmit()")
+    expect(page.get_by_text("This cannot be taken back")).to_be_visible()
+    press(page, "Revoke")
+
+    expect(page.get_by_text("1 revoked.")).to_be_visible()
+    assert page.request.get(address, headers=key).status == 401
