@@ -1,6 +1,6 @@
 """The admin's first page: is everything working, what does it cost, is the council any good, what needs me?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self
@@ -177,24 +177,28 @@ def _spent(
     """
     has_counted = budgets.sees and budget is not None and budget.has_counted
     budget = _counted(budget, span) if budgets.sees else None
-    notes = [] if budget is None else [f"of {usd(budget.limit)} for everybody"]
-    if budget is not None and budget.account.reserved:
-        notes.append(f"{usd(budget.account.reserved_usd)} reserved")
-    if missing is not None and not has_counted:
-        notes.append(f"at least: {missing[0]:%Y-%m-%d} to {missing[1]:%Y-%m-%d} are not summed up")
-    if span.unknown_costs:
-        notes.append(f"and {number(span.unknown_costs)} calls of unknown cost")
-    elif missing is None:
-        notes.append("every cost is known")
     return Tile(
         title=title,
         value=usd(span.spend_usd if budget is None else budget.account.spent_usd),
-        note=", ".join(notes),
+        note=", ".join(_notes_on_spending(span, budget, missing=missing, is_counted=has_counted)),
         address=address,
         is_alarm=budget is not None and not budget.left,
         used=None if budget is None else budget.used_share,
         more=_to_budgets(has_limit=budget is not None, budgets=budgets),
     )
+
+
+def _notes_on_spending(span: Span, budget: Standing | None, *, missing: tuple[date, date] | None, is_counted: bool) -> Iterator[str]:
+    if budget is not None:
+        yield f"of {usd(budget.limit)} for everybody"
+        if budget.account.reserved:
+            yield f"{usd(budget.account.reserved_usd)} reserved"
+    if missing is not None and not is_counted:
+        yield f"at least: {missing[0]:%Y-%m-%d} to {missing[1]:%Y-%m-%d} are not summed up"
+    if span.unknown_costs:
+        yield f"and {number(span.unknown_costs)} calls of unknown cost"
+    elif missing is None:
+        yield "every cost is known"
 
 
 def _counted(budget: Standing | None, span: Span) -> Standing | None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import Sum
 from django.db.models.functions import TruncDay
 
+from analytics.days import midnight_of
 from analytics.histogram import Histogram
 from analytics.models import AggregationMark, HourAnalytics, ModelAnalytics
 from analytics.rollup import ENDS, Figures, ModelName, figures_between
@@ -112,10 +113,6 @@ class Board:
     def is_empty(self) -> bool:
         """Nothing has ended yet; the first run may be at work."""
         return not any(day.statuses.total() or day.requests for day in self.days.values())
-
-
-def midnight_of(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)
 
 
 def board(now: datetime) -> Board:
